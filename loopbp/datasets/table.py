@@ -1,0 +1,238 @@
+"""Datasets in CSV files: tables of numbers, one example per line."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import math
+import os
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import checks
+from ..npz import MAX_BYTES, FileError
+from .dataset import Dataset
+from .files import MAX_EXAMPLES
+from .labels import TASKS, encode
+
+Columns: TypeAlias = str | int | Sequence[str | int]
+"""One column by name or index, or several."""
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null"})
+"""Cells, in lower case, that stand for a value that is not there."""
+
+
+def read_csv(
+    path: str | os.PathLike[str],
+    *,
+    target: Columns | None = None,
+    task: str = "auto",
+    header: bool = True,
+    max_examples: int = MAX_EXAMPLES,
+    max_bytes: int = MAX_BYTES,
+) -> Dataset:
+    """A table of numbers separated by commas, one example per line; UTF-8.
+
+    target : the column to predict, by name or by index from 0 (negative: from the end); None is
+        the last. A sequence: several columns of real targets. All other columns are features.
+    task : "classification" (Y are labels), "regression" (Y are targets (N, k)), or "auto": one
+        target column of integers or of text is classification, anything else is regression.
+    header : the first line names the columns. False: columns are called "0", "1", ….
+    max_examples, max_bytes : larger files are refused.
+
+    Classes are the distinct values, sorted as integers if all are, else as text; the label of an
+    example is the position of its value. Blank lines are skipped; spaces around a cell do not
+    count.
+
+    Raises `FileError` for an empty or too large file, a bad header, a line of another length, a
+    missing, non-numeric or infinite value, each with line and column; `ValueError` or `TypeError`
+    for an unknown target (with the nearest name) or task; `OSError` when it cannot be opened.
+    """
+    path = Path(path)
+    checks.choice("task", task, TASKS)
+    if task == "classification" and isinstance(target, list | tuple) and len(target) > 1:
+        raise ValueError(f"target: expected one column of classes; got {len(target)} columns")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise FileError(f"{path}: {size:,} bytes; at most {max_bytes:,} are allowed")
+        try:
+            table = _read_table(path, file, target, header, max_examples)
+        except UnicodeDecodeError as problem:
+            raise FileError(f"{path}: expected text in UTF-8: {problem}") from None
+        except csv.Error as problem:
+            raise FileError(f"{path}: not a table separated by commas: {problem}") from None
+    X = table.X()
+    Y, classes = table.Y(task)
+    return Dataset(path.stem, X, Y, classes)
+
+
+@dataclass
+class _Table:
+    """A CSV file, read: the features as numbers, the target columns still as text."""
+
+    path: Path
+    names: list[str]
+    feature_at: list[int]
+    target_at: list[int]
+    features: array[float] = field(default_factory=lambda: array("d"))
+    answers: list[str] = field(default_factory=list)  # line after line
+    lines: array[int] = field(default_factory=lambda: array("q"))  # where each example ends
+
+    def add(self, line: int, row: list[str]) -> None:
+        """One example, which ends in this line of the file."""
+        try:
+            self.features.extend([float(row[i]) for i in self.feature_at])
+        except ValueError:
+            bad = next(i for i in self.feature_at if _number(row[i]) is None)
+            raise self._cell_error(line, bad, row[bad]) from None
+        self.answers.extend([row[i].strip() for i in self.target_at])
+        self.lines.append(line)
+
+    def X(self) -> NDArray[np.float64]:
+        """The features (N, features), finite."""
+        X = np.frombuffer(self.features)
+        bad = np.flatnonzero(~np.isfinite(X))
+        if len(bad):
+            n, k = divmod(int(bad[0]), len(self.feature_at))
+            raise self._cell_error(self.lines[n], self.feature_at[k], str(X[bad[0]]))
+        return X.reshape(len(self.lines), -1)
+
+    def Y(self, task: str) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+        """Labels (N,) and their classes, or targets (N, k) and None."""
+        if len(self.target_at) > 1 or task == "regression":
+            return self._targets(), None
+        column = self.target_at[0]
+        for line, cell in zip(self.lines, self.answers, strict=True):
+            if cell.lower() in MISSING:
+                raise self._cell_error(line, column, cell)
+        where = f"{self.path}: column {self.names[column]!r}"
+        numbers = [_number(cell) for cell in self.answers]
+        integers = [number for number in numbers if isinstance(number, int)]
+        if len(integers) == len(numbers):
+            return encode(where, integers, task)
+        # One number that is no integer makes it regression: a word among them is then an error.
+        if task == "auto" and any(isinstance(number, float) for number in numbers):
+            return self._targets(), None
+        return encode(where, self.answers, task)
+
+    def _targets(self) -> NDArray[np.float64]:
+        """The target columns as numbers (N, k), finite."""
+        Y = np.array([_real(cell) for cell in self.answers])
+        bad = np.flatnonzero(~np.isfinite(Y))
+        if len(bad):
+            n, k = divmod(int(bad[0]), len(self.target_at))
+            raise self._cell_error(self.lines[n], self.target_at[k], self.answers[bad[0]])
+        return Y.reshape(len(self.lines), -1)
+
+    def _cell_error(self, line: int, column: int, cell: str) -> FileError:
+        """The error for one cell that is missing or not a finite number."""
+        where = f"{self.path}: line {line}, column {self.names[column]!r}"
+        if cell.strip().lower() in MISSING:
+            return FileError(f"{where}: the value is missing (the cell is {cell!r})")
+        return FileError(f"{where}: expected a finite number; got {checks.shorten(repr(cell))}")
+
+
+def _number(cell: str) -> int | float | None:
+    """The integer or else the real number that a cell holds, None for other text."""
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            continue
+    return None
+
+
+def _real(cell: str) -> float:
+    """The real number that a cell holds, NaN for other text."""
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan
+
+
+def _read_table(
+    path: Path,
+    file: IO[str],
+    target: Columns | None,
+    header: bool,
+    max_examples: int,
+) -> _Table:
+    """Read the lines of a CSV file; `FileError` at the first one that does not fit."""
+    reader = csv.reader(file, strict=True, skipinitialspace=True)
+    rows = (row for row in reader if any(cell.strip() for cell in row) or len(row) > 1)
+    first = next(rows, None)
+    if first is None:
+        raise FileError(f"{path}: the file is empty")
+    names = _column_names(path, first) if header else [str(i) for i in range(len(first))]
+    if len(names) < 2:
+        raise FileError(
+            f"{path}: expected at least two columns separated by commas, features and a target; "
+            f"got one, {checks.shorten(repr(first[0]))}"
+        )
+    target_at = _target_columns(path, names, target)
+    feature_at = [i for i in range(len(names)) if i not in target_at]
+    if not feature_at:
+        raise ValueError("target: expected at least one column that is left as a feature; got none")
+    table = _Table(path, names, feature_at, target_at)
+    for row in rows if header else chain([first], rows):
+        line = reader.line_num
+        if len(row) != len(names):
+            raise FileError(f"{path}: line {line}: expected {len(names)} cells; got {len(row)}")
+        if len(table.lines) == max_examples:
+            raise FileError(f"{path}: more than the {max_examples:,} examples that are allowed")
+        table.add(line, row)
+    if not table.lines:
+        raise FileError(f"{path}: no examples below the header")
+    return table
+
+
+def _column_names(path: Path, first: list[str]) -> list[str]:
+    """The names in the first line, checked: none missing, none twice, not a line of numbers."""
+    names = [name.strip() for name in first]
+    # Numbered columns, as pandas writes them by default, are names like any other.
+    numbered = names == [str(i) for i in range(len(names))]
+    if not numbered and all(_number(name) is not None for name in names):
+        raise FileError(
+            f"{path}: expected column names in the first line; got numbers (header=False reads "
+            "a file without names)"
+        )
+    for i, name in enumerate(names):
+        if not name:
+            raise FileError(f"{path}: column {i + 1} of {len(names)} has no name in the first line")
+        if name in names[:i]:
+            raise FileError(f"{path}: two columns are called {name!r}")
+    return names
+
+
+def _target_columns(path: Path, names: list[str], target: Columns | None) -> list[int]:
+    """The positions of the target columns, in the order asked for."""
+    if target is None:
+        return [len(names) - 1]
+    wanted = list(target) if isinstance(target, list | tuple) else [target]
+    columns = [_column(path, names, name) for name in wanted]
+    if not columns or len(set(columns)) < len(columns):
+        raise ValueError(f"target: expected one or more different columns; got {target!r}")
+    return columns
+
+
+def _column(path: Path, names: list[str], column: object) -> int:
+    """The position of the column with this name or index."""
+    if not isinstance(column, str):
+        return checks.integer("target", column, low=-len(names), high=len(names) - 1) % len(names)
+    if column in names:
+        return names.index(column)
+    near = difflib.get_close_matches(column, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    some = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    raise ValueError(
+        f"target: expected one of the {len(names)} columns of {path} ({some}); got "
+        f"{checks.shorten(repr(column))}{hint}"
+    )
