@@ -106,7 +106,12 @@ def matrix(argument: str, value: object, dtype: np.dtype[Any], *, columns: int) 
 
 
 def numeric(argument: str, value: object) -> NDArray[Any]:
-    """`value` as an array of real numbers of any dtype; `TypeError` where it is not one."""
+    """`value` as an array of real numbers of any dtype.
+
+    Raises `TypeError` where it is not one, `ValueError` for a masked array that hides entries.
+    """
+    if np.ma.is_masked(value):
+        raise ValueError(f"{argument}: expected numbers in every place; got masked entries")
     try:
         given = np.asarray(value)
     except ValueError as problem:  # rows of different lengths

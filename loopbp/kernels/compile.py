@@ -29,7 +29,8 @@ try:
 except ImportError:  # a numba without the private names that the cache stands on
     DiskCache = None  # type: ignore[assignment,misc]
 
-scalar = register_jitable(error_model="numpy")
+# Always inlined: a loop that calls a function for each number is not vectorised.
+scalar = register_jitable(error_model="numpy", forceinline=True)
 
 
 def kernel(function: Callable[..., Any] | None = None, /, *, parallel: bool = False) -> Any:

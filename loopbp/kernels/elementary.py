@@ -14,9 +14,12 @@ Three devices recur.
 - Exact products: a number cut to the leading half of its significand times another such number is
   exact, so that a remainder n - q d can be had without a fused multiply-add.
 
-The worst errors seen, in units of the last place: float64 below 1 for exp, log, tanh, sigmoid, sin
-and cos, below 2 for log1p, expm1, softplus and erf; float32 the same, over every float32 number.
-Underflow is gradual. NaN gives NaN. Sizes not mentioned are scalars, all of one dtype.
+The worst errors seen, in units of the last place, float64 (float32): exp 0.88 (0.87), log 0.84
+(0.84), tanh 0.97 (0.89), sigmoid 0.78 (0.78), sin and cos 1.01 (0.98), expm1 1.33 (1.20), log1p
+1.39 (1.38), erf 1.43 (1.43), softplus 1.48 (1.48). They are observations on samples,
+not proofs: millions of numbers each (erf in float64: 60,000), and for exp, log, tanh and sigmoid in
+float32 every number.
+Underflow is gradual. NaN gives NaN. Arguments and results are scalars, all of one dtype.
 """
 
 from __future__ import annotations

@@ -15,13 +15,19 @@ NAMES = ("mean_abs", "l2", "max_abs", "zeros", "delta_norm")
 
 
 @scalar
+def larger(a, b):
+    """The larger of two numbers, NaN if either is NaN."""
+    return b if b > a or b != b else a
+
+
+@scalar
 def root_sum_of_squares(values):
     """√(Σ v²) of a (I, J) array, in float64; scaled by max |v|, so that no square overflows."""
     I, J = values.shape
     largest = 0.0
     for i in range(I):
         for j in range(J):
-            largest = max(largest, abs(np.float64(values[i, j])))
+            largest = larger(largest, abs(np.float64(values[i, j])))
     if largest == 0.0 or not np.isfinite(largest):
         return largest
     total = 0.0
@@ -58,7 +64,7 @@ def gradient_statistics(out, grad, delta):
             a = abs(np.float64(grad[i, j]))
             sums[j] += a
             squares[j] += a * a
-            largest[j] = largest[j] if a <= largest[j] else a  # keeps a NaN
+            largest[j] = larger(largest[j], a)
             zeros[j] += 1.0 if a == 0.0 else 0.0
     delta_squares = np.zeros(J)
     for n in range(N):
@@ -69,7 +75,7 @@ def gradient_statistics(out, grad, delta):
         sums[0] += sums[j]
         squares[0] += squares[j]
         zeros[0] += zeros[j]
-        largest[0] = largest[0] if largest[j] <= largest[0] else largest[j]
+        largest[0] = larger(largest[0], largest[j])
         delta_squares[0] += delta_squares[j]
     out[0] = sums[0] / (I * J)
     out[1] = root_of(squares[0], grad)

@@ -123,6 +123,19 @@ def test_bad_tables(tmp_path, text, words):
 
 
 @pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("1,2,3\n4,inf,x\n6,y,7\n", "line 3, column 'c': .* got 'x'"),
+        ("1,2,3\n4,inf,5\n6,7,x\n", "line 3, column 'b': .* got 'inf'"),
+        ("1,2,3\n4,5,\n6,x,7\n", "line 3, column 'c': the value is missing"),
+    ],
+)
+def test_the_first_bad_cell_of_several_targets_is_named(tmp_path, rows, words):
+    with pytest.raises(FileError, match=words):
+        table_of(f"a,b,c\n{rows}", tmp_path, target=["c", "b"])
+
+
+@pytest.mark.parametrize(
     ("options", "error", "words"),
     [
         ({"target": "wieght"}, ValueError, "3 columns .*height, weight, kind.*mean 'weight'"),
@@ -144,7 +157,9 @@ def test_read_csv_refuses(tmp_path, options, error, words):
 
 
 def test_many_different_integers_are_not_silently_classes(tmp_path):
-    text = "x,y\n" + "".join(f"{i},{i}\n" for i in range(1001))
+    text = "x,y\n" + "".join(f"{i},{i}\n" for i in range(1000))
+    assert table_of(text, tmp_path).outputs == 1000
+    text += "1000,1000\n"
     with pytest.raises(FileError, match="1,001 different integers; pass task='regression'"):
         table_of(text, tmp_path)
     assert table_of(text, tmp_path, task="classification").outputs == 1001
