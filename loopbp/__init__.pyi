@@ -1,0 +1,15 @@
+from .gradcheck import GradientCheck as GradientCheck
+from .gradcheck import GradientCheckError as GradientCheckError
+from .gradcheck import gradcheck as gradcheck
+from .network import Network as Network
+from .network import load as load
+from .optimizers import SGD as SGD
+from .optimizers import Adam as Adam
+from .report import GradientReport as GradientReport
+from .report import gradient_report as gradient_report
+from .trace import Trace as Trace
+from .training import History as History
+from .training import NonFiniteError as NonFiniteError
+from .training import TrainingInterrupted as TrainingInterrupted
+
+__version__: str
