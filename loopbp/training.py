@@ -10,13 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import draws, engines
-from .checks import flag, integer, matrix
+from .checks import FloatArray, flag, integer, matrix
 from .kernels import statistics
 from .network import Evaluation, Network
 from .optimizers import SGD, Adam, Optimizer, OptimizerState
@@ -35,13 +35,23 @@ class History:
     """What happened in a run of `fit`, epoch by epoch.
 
     `frame`: a row per finished epoch. `gradients`: a row per step and layer, if it was recorded.
-    `steps`, the number of updates; `seconds`, the time of the epochs, validation included.
+    `seconds`, the time that the epochs took, validation included.
     """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
     statistics: list[NDArray[np.float64]] = field(default_factory=list)
-    steps: int = 0
     seconds: float = 0.0
+
+    def add(self, row: dict[str, Any], steps: Steps) -> None:
+        """Adds a finished epoch: its row of `frame`, and the statistics that were recorded."""
+        self.epochs.append(row)
+        if steps.statistics.size:
+            self.statistics.append(steps.statistics)
+
+    @property
+    def steps(self) -> int:
+        """The number of updates so far."""
+        return int(self.epochs[-1]["steps"]) if self.epochs else 0
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -177,29 +187,41 @@ def fit(
     flag("shuffle", shuffle)
     held_out = _validation(net, validation)
     history = History()
-    with reporter(progress, "training", epochs * examples) as tell:
-        for epoch in range(1, epochs + 1):
-            started = time.perf_counter()
-            order = draws.permutation(bits, examples) if shuffle else np.arange(examples)
-            before = net.theta.copy(), descent.state.copy()
-            try:
+    kept = _Kept(net.theta.copy(), descent.state.copy(), 0)
+    try:
+        with reporter(progress, "training", epochs * examples) as tell:
+            for epoch in range(1, epochs + 1):
+                started = time.perf_counter()
+                order = draws.permutation(bits, examples) if shuffle else np.arange(examples)
                 steps = _epoch(solver, net, descent, order, tell)
                 if not (np.isfinite(steps.loss).all() and np.isfinite(net.theta).all()):
-                    _restore(net, descent, *before)
+                    kept.restore(net, descent, history)
                     _locate(solver, net, descent, order, epoch, history.steps)
                 score = None if held_out is None else net.evaluate(*held_out, engine=engine)
-            except KeyboardInterrupt:
-                _restore(net, descent, *before)
-                raise TrainingInterrupted(history) from None
-            except NonFiniteError as stop:
-                stop.history = history
-                raise
-            history.steps += len(steps.loss)
-            history.seconds += time.perf_counter() - started
-            history.epochs.append(_row(epoch, history.steps, steps, descent, score))
-            if report:
-                history.statistics.append(steps.statistics)
+                history.add(_row(epoch, history.steps, steps, descent, score), steps)
+                history.seconds += time.perf_counter() - started
+                kept = _Kept(net.theta.copy(), descent.state.copy(), epoch)
+    except KeyboardInterrupt:
+        kept.restore(net, descent, history)
+        raise TrainingInterrupted(history) from None
+    except NonFiniteError as stop:
+        stop.history = history
+        raise
     return history
+
+
+class _Kept(NamedTuple):
+    """What the last finished epoch left: weights, optimiser, and how many epochs there were."""
+
+    theta: FloatArray
+    state: OptimizerState
+    epochs: int
+
+    def restore(self, net: Network, descent: Descent, history: History) -> None:
+        """Puts everything back to where it was then; theta keeps its memory."""
+        net.theta[...] = self.theta
+        descent.state = self.state.copy()
+        del history.epochs[self.epochs :], history.statistics[self.epochs :]
 
 
 def _descent(
@@ -281,12 +303,6 @@ def _calls(order: Indices, batch_size: int) -> Iterator[Indices]:
             batches = max(1, batches // 2)
 
 
-def _restore(net: Network, descent: Descent, theta: Any, state: OptimizerState) -> None:
-    """Puts weights and optimiser back to where they were; theta keeps its memory."""
-    net.theta[...] = theta
-    descent.state = state
-
-
 def _locate(
     solver: engines.Engine,
     net: Network,
@@ -344,7 +360,7 @@ def _raise_if_not_finite(
 
 
 def _row(
-    epoch: int, steps_so_far: int, steps: Steps, descent: Descent, score: Evaluation | None
+    epoch: int, steps_before: int, steps: Steps, descent: Descent, score: Evaluation | None
 ) -> dict[str, Any]:
     """The row of `History.frame` for one epoch."""
     examples = len(descent.inputs)
@@ -352,7 +368,7 @@ def _row(
     sizes[-1] = examples - descent.batch_size * (len(sizes) - 1)
     row: dict[str, Any] = {
         "epoch": epoch,
-        "steps": steps_so_far,
+        "steps": steps_before + len(steps.loss),
         "loss": float((steps.loss * (sizes / examples)).sum()),
     }
     if score is not None:

@@ -1,0 +1,85 @@
+"""The command `loopbp`.
+
+Only typer is imported before a command runs, so that `loopbp --help` answers at once; a command
+imports what it needs. Results go to stdout, all else to stderr. Exit codes: 0; 1 when a gradient
+check fails; 2 for an error, said in one message; 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import loopbp
+
+from . import check, report, terminal, train
+from .options import FAILED, INTERRUPTED, spread
+
+
+class Commands(TyperGroup):
+    """The commands, with the library's errors turned into one message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs a command; with --debug an error keeps its traceback."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            terminal.error("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # whoever read our results has gone
+            raise
+        except (ValueError, TypeError, ArithmeticError, OSError, MemoryError) as problem:
+            if ctx.params["debug"]:
+                raise
+            terminal.error(_message(problem))
+            raise typer.Exit(FAILED) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (report.report, train.train, check.check):
+    app.command()(spread(command))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"loopbp {loopbp.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def loopbp_command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", envvar="LOOPBP_DEBUG", help="Show the traceback of an error."),
+    ] = False,
+) -> None:
+    """Backpropagation as the textbook writes it: explicit loops, compiled, bit for bit.
+
+    Begin with `loopbp report`.
+    """
+
+
+def main() -> None:
+    """Runs the command line of this process, and exits."""
+    terminal.prepare_streams()
+    app(prog_name="loopbp")
+
+
+def _message(problem: BaseException) -> str:
+    """What went wrong, in one message."""
+    if isinstance(problem, OSError) and problem.strerror and problem.filename:
+        return f"{problem.filename}: {problem.strerror}"
+    return str(problem) or type(problem).__name__
