@@ -1,9 +1,10 @@
 """The one place that compiles: how a function of this package becomes machine code.
 
-Three ways, and no fourth:
+Four ways, and no fifth:
 
 - `scalar`: a function of numbers, such as g or exp. It stays an ordinary Python function; a
   compiled loop that calls it compiles it in.
+- `part`: a piece of a kernel, compiled together with it, that the kernel calls.
 - `kernel`: a loop nest over arrays, compiled when it is first called with arrays of a dtype, or
   loaded from the cache on disk (see `cache`).
 - `bind(kernel, g)`: the kernel with its last argument, a scalar function, fixed.
@@ -31,6 +32,8 @@ except ImportError:  # a numba without the private names that the cache stands o
 
 # Always inlined: a loop that calls a function for each number is not vectorised.
 scalar = register_jitable(error_model="numpy", forceinline=True)
+
+part = register_jitable(error_model="numpy")
 
 
 def kernel(function: Callable[..., Any] | None = None, /, *, parallel: bool = False) -> Any:

@@ -1,0 +1,34 @@
+"""Engines: who computes the equations. A name, and the object that does the work.
+
+| name | what it is | exact |
+|---|---|---|
+| `python` | the textbook functions, not compiled: for the debugger and for proof | yes |
+| `textbook` | the same functions, compiled | yes, by definition |
+| `tiled` | the same sums in the same order, tiled for registers and cache, threaded | yes |
+| `numpy` | the vectorised twin in `reference.py` | within tolerance |
+| `auto` | the fastest exact engine: `tiled` | yes |
+"""
+
+from __future__ import annotations
+
+from ..checks import choice
+from .base import Engine
+from .loops import LoopEngine
+from .tables import ACTIVATIONS, OUTPUT_LOSSES, SUM_LOSSES
+from .tiled import TiledEngine
+from .twin import NumpyEngine
+
+__all__ = ["ACTIVATIONS", "ENGINES", "OUTPUT_LOSSES", "SUM_LOSSES", "Engine", "find"]
+
+ENGINES: dict[str, Engine] = {
+    "python": LoopEngine("python", compiled=False),
+    "textbook": LoopEngine("textbook", compiled=True),
+    "tiled": TiledEngine(),
+    "numpy": NumpyEngine(),
+}
+ENGINES["auto"] = ENGINES["tiled"]
+
+
+def find(name: object) -> Engine:
+    """The engine of that name; raises `TypeError` or `ValueError` for anything else."""
+    return ENGINES[choice("engine", name, ENGINES)]

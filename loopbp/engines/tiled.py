@@ -1,0 +1,263 @@
+"""The engine `tiled`: the textbook's bits at the speed of the processor.
+
+The public arrays keep the legend's shapes. The compiled loops work on layouts of their own (see
+`kernels.tiled`), which are filled from the public arrays and copied back to them: a few numbers
+moved for each sum that is computed.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..checks import FloatArray
+from ..kernels import epoch, product, threads
+from ..kernels.plan import Plan, Table, code, plan
+from ..optimizers import Adam, Optimizer
+from ..workspace import Architecture, Descent, Indices, Steps, Workspace
+from .loops import LoopEngine
+from .tables import ACTIVATIONS, OUTPUT_LOSSES, SUM_LOSSES
+
+#: Examples that go through all layers together where a batch is larger.
+BLOCK_EXAMPLES = 256
+
+#: Multiply-adds per pass over the network below which one thread does the work: starting and
+#: joining threads takes some 10 µs, the time of about 500,000 multiply-adds.
+THREADS_FROM = 2_000_000
+
+
+@functools.lru_cache(maxsize=64)
+def _plan(net: Architecture) -> Plan:
+    """The plan for an architecture."""
+    loss: tuple[Any, Any] | None = OUTPUT_LOSSES.get(net.loss)
+    if net.loss in SUM_LOSSES and net.loss != "cross_entropy":
+        loss = SUM_LOSSES[net.loss][0], None
+    return plan(net.sizes, net.dtype, [ACTIVATIONS.get(name) for name in net.activations], loss)
+
+
+class Memory:
+    """What the loops of one plan work on: the weights in panels, and rows for some examples."""
+
+    def __init__(self, net: Architecture, examples: int, workers: int, vectors: int) -> None:
+        self.plan = _plan(net)
+        dtype = net.dtype
+        self.examples = examples
+        self.theta = _aligned((self.plan.panels,), dtype)
+        self.grad = _aligned((self.plan.panels,), dtype)
+        self.vectors = _aligned((vectors, self.plan.panels), dtype)
+        self.transposed = _aligned((self.plan.transposed,), dtype)
+        self.scratch = _aligned(
+            (workers, (epoch.CHUNK + 1) * product.PANEL_BYTES // dtype.itemsize), dtype
+        )
+        self.work = _aligned((4, self.plan.rows * examples), dtype)
+        self.work[...] = 0
+        self.y = _aligned((examples, int(self.plan.layers[-1, epoch.STRIDE])), dtype)
+        self.y[...] = 0
+        self.sums = np.empty((3, examples), dtype)
+
+    @property
+    def weights(self) -> tuple[FloatArray, FloatArray]:
+        return self.theta, self.transposed
+
+    @property
+    def rows(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        return self.work, self.y, self.sums
+
+    @property
+    def gradient(self) -> tuple[FloatArray, FloatArray]:
+        return self.grad, self.scratch
+
+    def step(self, rule: int, numbers: FloatArray) -> tuple[FloatArray, Table, FloatArray]:
+        return self.vectors, np.array([rule]), numbers
+
+    def view(self, quantity: int, l: int, examples: int) -> FloatArray:
+        """The numbers (examples, n_l) of a quantity in layer l (a view)."""
+        size, stride, first = (int(v) for v in self.plan.layers[l, :3])
+        first *= self.examples
+        block = self.work[quantity, first : first + examples * stride]
+        return block.reshape(examples, stride)[:, :size]
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
+    """An array that begins at a multiple of 64 bytes, not initialised."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    memory = np.empty(size + 64, np.uint8)
+    first = -memory.ctypes.data % 64
+    return memory[first : first + size].view(dtype).reshape(shape)
+
+
+class TiledEngine(LoopEngine):
+    """The sums of `kernels.tiled`. Single steps and the sum of losses are the textbook's."""
+
+    def __init__(self) -> None:
+        super().__init__("tiled", compiled=True)
+        self._kept = threading.local()
+
+    def _memory(self, net: Architecture, examples: int, vectors: int = 0) -> Memory:
+        """Working memory; that of the last call, where it fits, since new memory costs time."""
+        key = net, examples, threads.present(), vectors
+        if getattr(self._kept, "key", None) != key:
+            self._kept.memory = Memory(*key)
+            self._kept.key = key
+        memory: Memory = self._kept.memory
+        return memory
+
+    def forward(self, net: Architecture, W: Sequence[FloatArray], work: Workspace) -> None:
+        self._run_pass(net, W, work, epoch.LOAD + epoch.FORWARD)
+
+    def backward(
+        self,
+        net: Architecture,
+        W: Sequence[FloatArray],
+        work: Workspace,
+        grad: Sequence[FloatArray],
+        divisor: int,
+    ) -> None:
+        self._run_pass(net, W, work, epoch.LOAD + epoch.BACKWARD, grad, divisor)
+
+    def gradient(
+        self,
+        net: Architecture,
+        W: Sequence[FloatArray],
+        work: Workspace,
+        grad: Sequence[FloatArray],
+        divisor: int,
+    ) -> None:
+        do = epoch.LOAD + epoch.FORWARD + epoch.LOSS + epoch.BACKWARD
+        self._run_pass(net, W, work, do, grad, divisor)
+
+    def _run_pass(
+        self,
+        net: Architecture,
+        W: Sequence[FloatArray],
+        work: Workspace,
+        do: int,
+        grad: Sequence[FloatArray] = (),
+        divisor: int = 1,
+    ) -> None:
+        """One pass over the examples of a workspace, block by block; `do` as in the kernel."""
+        N = len(work.losses)
+        memory = self._memory(net, min(N, BLOCK_EXAMPLES))
+        theta = np.concatenate([w.ravel() for w in W])
+        epoch.load_weights(memory.theta, theta, memory.plan.layers)
+        if do & epoch.BACKWARD:
+            epoch.transpose_weights(memory.transposed, theta, memory.plan.layers)
+        workers = _workers(net, memory.examples)
+        for start in range(0, N, BLOCK_EXAMPLES):
+            stop = min(N, start + BLOCK_EXAMPLES)
+            if not do & epoch.FORWARD:
+                _load(memory, work, start, stop)
+            _pass_examples(memory, work, start, stop, do, workers)
+            _save(memory, work, start, stop, do)
+            if do & epoch.BACKWARD:
+                what = epoch.KEEP
+                what += epoch.RESUME if start > 0 else 0
+                what += epoch.FINISH if stop == N else 0
+                _pass_weights(memory, stop - start, what, net.dtype.type(divisor), workers)
+        if do & epoch.BACKWARD:
+            epoch.save_weights(theta, memory.grad, memory.plan.layers)
+            for g, values in zip(grad, net.views(theta), strict=True):
+                g[...] = values
+
+    def descend(self, net: Architecture, descent: Descent, order: Indices) -> Steps:
+        """All steps in one compiled call. descent.grad is filled only where somebody watches."""
+        T = -(-len(order) // descent.batch_size)
+        steps = Steps.allocate(net, T, descent.watch)
+        memory = self._memory(net, len(descent.work.losses), vectors=2)
+        state, optimizer = descent.state, descent.optimizer
+        layers = memory.plan.layers
+        epoch.load_weights(memory.theta, descent.theta, layers)
+        epoch.transpose_weights(memory.transposed, descent.theta, layers)
+        for panels, vector in zip(memory.vectors, state.vectors, strict=False):
+            epoch.load_weights(panels, vector, layers)
+        rule, numbers = _rule(optimizer, net.dtype)
+        betas = (optimizer.beta1, optimizer.beta2) if isinstance(optimizer, Adam) else (0.0, 0.0)
+        powers = np.array([betas, state.powers])
+        workers = _workers(net, memory.examples)
+        taken = epoch.descend(
+            (steps.loss, steps.statistics, descent.grad),
+            workers,
+            descent.batch_size,
+            (order, descent.inputs, descent.targets),
+            memory.weights,
+            memory.rows,
+            memory.gradient,
+            memory.step(rule, numbers),
+            powers,
+            layers,
+            memory.plan.functions,
+            code(net.dtype, workers > 1),
+        )
+        epoch.save_weights(descent.theta, memory.theta, layers)
+        for panels, vector in zip(memory.vectors, state.vectors, strict=False):
+            epoch.save_weights(vector, panels, layers)
+        state.step += taken
+        state.powers = float(powers[1, 0]), float(powers[1, 1])
+        return steps.first(min(T, taken + 1))
+
+
+def _workers(net: Architecture, examples: int) -> int:
+    """How many threads a pass over so many examples is divided among."""
+    return threads.present() if examples * net.parameters >= THREADS_FROM else 1
+
+
+def _rule(optimizer: Optimizer, dtype: np.dtype[Any]) -> tuple[int, FloatArray]:
+    """The rule of update and its numbers, as `epoch.take_step` wants them."""
+    numbers = np.zeros(8, dtype)
+    if isinstance(optimizer, Adam):
+        first, second = optimizer.beta1, optimizer.beta2
+        numbers[:6] = optimizer.eta, first, 1 - first, second, 1 - second, optimizer.epsilon
+        return epoch.ADAM, numbers
+    numbers[:2] = optimizer.eta, optimizer.momentum
+    if optimizer.momentum == 0:
+        return epoch.DESCENT, numbers
+    return (epoch.NESTEROV if optimizer.nesterov else epoch.MOMENTUM), numbers
+
+
+def _pass_examples(
+    memory: Memory, work: Workspace, start: int, stop: int, do: int, workers: int
+) -> None:
+    """`epoch.pass_examples` for some examples of a workspace."""
+    plan = memory.plan
+    data = np.arange(start, stop), work.x[0], work.y
+    addresses = code(memory.theta.dtype, workers > 1)
+    examples = data, memory.weights, memory.rows, plan.layers, plan.functions, addresses
+    if workers == 1:
+        epoch.pass_examples(do, 0, stop - start, *examples)
+    else:
+        epoch.divide_examples(workers, do, stop - start, *examples)
+
+
+def _pass_weights(memory: Memory, examples: int, what: int, divisor: Any, workers: int) -> None:
+    """`epoch.pass_weights` for all weights, without a step; `what` as in the kernel."""
+    step = memory.step(0, np.zeros(8, memory.theta.dtype))
+    addresses = code(memory.theta.dtype, workers > 1)
+    parameters = memory.weights, memory.rows, memory.gradient, step, memory.plan.layers, addresses
+    if workers == 1:
+        epoch.pass_weights(what, 0, 1, examples, divisor, *parameters)
+    else:
+        epoch.divide_weights(workers, what, examples, divisor, *parameters)
+
+
+def _load(memory: Memory, work: Workspace, start: int, stop: int) -> None:
+    """Copies S and x of some examples into the rows, where an earlier call has computed them."""
+    for l, S in enumerate(work.S):
+        memory.view(epoch.S, l + 1, stop - start)[...] = S[start:stop]
+        memory.view(epoch.X, l + 1, stop - start)[...] = work.outputs(l + 1)[start:stop]
+
+
+def _save(memory: Memory, work: Workspace, start: int, stop: int, do: int) -> None:
+    """Copies what a pass has computed for some examples into the workspace."""
+    n = stop - start
+    for l in range(len(work.S)):
+        if do & epoch.FORWARD:
+            work.S[l][start:stop] = memory.view(epoch.S, l + 1, n)
+            work.outputs(l + 1)[start:stop] = memory.view(epoch.X, l + 1, n)
+        if do & epoch.BACKWARD:
+            work.delta[l][start:stop] = memory.view(epoch.DELTA, l + 1, n)
+    if do & epoch.LOSS:
+        work.losses[start:stop] = memory.sums[2, :n]

@@ -1,0 +1,75 @@
+"""The NumPy twin as an engine: `numpy`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .. import reference
+from ..checks import FloatArray
+from ..optimizers import Adam, Optimizer, OptimizerState
+from ..workspace import Architecture, Workspace
+from .base import Engine
+
+
+class NumpyEngine(Engine):
+    """The vectorised twin, behind the same interface."""
+
+    name = "numpy"
+    exact = False
+
+    @np.errstate(all="ignore")
+    def forward(self, net: Architecture, W: Sequence[FloatArray], work: Workspace) -> None:
+        S, x = reference.forward(W, work.x[0][:, 1:], net.activations)
+        for l in range(net.L):
+            work.S[l][...] = S[l]
+            work.x[l + 1][...] = x[l + 1]
+
+    @np.errstate(all="ignore")
+    def losses(self, net: Architecture, work: Workspace) -> None:
+        work.losses[...] = reference.losses(net.loss, work.S[-1], work.x[-1], work.y)
+
+    @np.errstate(all="ignore")
+    def backward(
+        self,
+        net: Architecture,
+        W: Sequence[FloatArray],
+        work: Workspace,
+        grad: Sequence[FloatArray],
+        divisor: int,
+    ) -> None:
+        delta, sums = reference.backward(
+            W, work.S, work.x, work.y, net.activations, net.loss, "sum"
+        )
+        for l in range(net.L):
+            work.delta[l][...] = delta[l]
+            grad[l][...] = sums[l] / divisor
+
+    @np.errstate(all="ignore")
+    def total_loss(self, losses: FloatArray, divisor: int) -> float:
+        return float(losses.sum() / divisor)
+
+    @np.errstate(all="ignore")
+    def step(
+        self, optimizer: Optimizer, w: FloatArray, grad: FloatArray, state: OptimizerState
+    ) -> None:
+        state.advance(optimizer)
+        if isinstance(optimizer, Adam):
+            m, v = state.vectors
+            w[...], m[...], v[...] = reference.adam(
+                w,
+                grad,
+                m,
+                v,
+                state.step,
+                optimizer.eta,
+                optimizer.beta1,
+                optimizer.beta2,
+                optimizer.epsilon,
+            )
+        else:
+            velocity = state.vectors[0] if state.vectors else np.zeros_like(w)
+            w[...], velocity[...] = reference.sgd(
+                w, grad, velocity, optimizer.eta, optimizer.momentum, optimizer.nesterov
+            )

@@ -1,0 +1,397 @@
+"""Steps of mini-batch descent as one compiled call, from the sums of `tiled`.
+
+A step has two halves. Each can be divided among threads, over outputs:
+
+- `pass_examples`: forward, losses and backward of some examples. Examples never meet.
+- `pass_weights`: the gradient of some weights, and their update. Weights never meet.
+
+One machine code serves all networks: what a network is made of comes as tables.
+
+- layers (L + 1, 5) int64: a row per layer of nodes, columns `SIZE` … `TRANSPOSED`.
+- functions (L + 1, 2) int64, addresses of kernels (see `address`): row l < L has g and g′ of
+  layer l + 1; row L the loss and its derivative. 0 stands for softmax in the place of g (then the
+  place of g′ has `softmax_delta`), for cross-entropy in the place of the loss, and for
+  δ = x − y in the place of the derivative.
+- code (6,) int64: the addresses of this package's own kernels, `ADD` … `DIVIDE_WEIGHTS`.
+
+Arrays that belong together come as tuples:
+
+- data: batch (N,) int64, the numbers of the examples; inputs (·, n_0 + 1); targets (·, n_L)
+- weights: theta and transposed, both in panels
+- rows: work (4, R), the rows of x, S, Σ δ w and δ of all layers; y (B, stride); sums (3, B), m
+  and z of softmax and the losses. B is the number of examples that there is room for.
+"""
+
+import numba
+import numpy as np
+
+from . import statistics, textbook, tiled, update
+from .address import block, call, window
+from .compile import kernel, part
+from .loss import cross_entropy_delta
+
+# Columns of `layers`: n_l; the stride of the layer's rows; where its rows begin, in numbers per
+# example; where the panels of W^(l), and of its transpose, begin.
+SIZE, STRIDE, ROWS, PANELS, TRANSPOSED = range(5)
+
+# Entries of `code`.
+ADD, DESCEND, EXAMPLES, WEIGHTS, DIVIDE_EXAMPLES, DIVIDE_WEIGHTS = range(6)
+
+# Rows of `work`.
+X, S, SUM, DELTA = range(4)
+
+# What `pass_examples` does; to be added up.
+LOAD, FORWARD, LOSS, BACKWARD = 1, 2, 4, 8
+
+# What `pass_weights` does: go on from the sums in grad; leave the result in grad; divide; update.
+RESUME, KEEP, FINISH, UPDATE = 1, 2, 4, 8
+
+# The rules of update.
+DESCENT, MOMENTUM, NESTEROV, ADAM = range(4)
+
+#: Rows of W that `pass_weights` takes at a time: a multiple of the width of every panel.
+CHUNK = 128
+
+
+@part
+def rows_of(rows, quantity, layers, l, start, stop):
+    """Examples start … stop − 1 of a quantity in layer l: (stop − start, stride)."""
+    stride = layers[l, STRIDE]
+    first = layers[l, ROWS] * rows[1].shape[0] + start * stride
+    return block(rows[0][quantity], first, (stop - start, stride))
+
+
+@part
+def line(rows):
+    """The same numbers in one line: (1, N stride)."""
+    return block(rows.ravel(), 0, (1, rows.size))
+
+
+@part
+def columns_of(rows, J):
+    """The first J columns, without the padding: (N, J)."""
+    return window(rows.ravel(), 0, (rows.shape[0], J), (rows.shape[1], 1))
+
+
+@kernel
+def pass_examples(do, start, stop, data, weights, rows, layers, functions, code):
+    """What `do` says, for the examples start … stop − 1 of a batch. Modified in place: rows."""
+    if do & LOAD:
+        load(start, stop, data, rows, layers)
+    if do & FORWARD:
+        forward(start, stop, weights, rows, layers, functions, code)
+    if do & LOSS:
+        losses(start, stop, rows, layers, functions)
+    if do & BACKWARD:
+        last_delta(start, stop, rows, layers, functions)
+        hidden_deltas(start, stop, weights, rows, layers, functions, code)
+
+
+@part
+def load(start, stop, data, rows, layers):
+    """Gathers inputs and targets of a batch. Modified in place: x^(0) and y in rows."""
+    batch, inputs, targets = data
+    x = rows_of(rows, X, layers, 0, start, stop)
+    y = rows[1]
+    for n in range(start, stop):
+        for i in range(1, inputs.shape[1]):
+            x[n - start, i - 1] = inputs[batch[n], i]
+        for j in range(targets.shape[1]):
+            y[n, j] = targets[batch[n], j]
+
+
+@part
+def forward(start, stop, weights, rows, layers, functions, code):
+    """S_j = Σ_i w_ij x_i and x_j = g(S_j), layer by layer. Modified in place: S, x in rows."""
+    theta, _ = weights
+    for l in range(layers.shape[0] - 1):
+        I, J = layers[l, SIZE] + 1, layers[l + 1, SIZE]
+        W = theta[layers[l, PANELS] : layers[l + 1, PANELS]]
+        s = rows_of(rows, S, layers, l + 1, start, stop)
+        x = rows_of(rows, X, layers, l, start, stop)
+        tiled.weighted_sum(s, W, x, I, tiled.padded(J, s.itemsize), code[ADD])
+        x = rows_of(rows, X, layers, l + 1, start, stop)
+        if functions[l, 0] == 0:
+            sums = rows[2]
+            tiled.softmax(x, s, sums[0, start:stop], sums[1, start:stop], J)
+        else:
+            call(functions[l, 0], (line(x), line(s)))
+
+
+@part
+def losses(start, stop, rows, layers, functions):
+    """f of each example. Modified in place: the losses in rows."""
+    L = layers.shape[0] - 1
+    J = layers[L, SIZE]
+    _, y, sums = rows
+    y, f = y[start:stop], sums[2, start:stop]
+    s = rows_of(rows, S, layers, L, start, stop)
+    x = rows_of(rows, X, layers, L, start, stop)
+    if functions[L, 0] == 0:
+        tiled.cross_entropy(f, s, y, sums[0, start:stop], sums[1, start:stop], J)
+    elif functions[L, 1] == 0:  # the other loss that is computed from S
+        call(functions[L, 0], (f, columns_of(s, J), columns_of(y, J)))
+    else:
+        call(functions[L, 0], (f, columns_of(x, J), columns_of(y, J)))
+
+
+@part
+def last_delta(start, stop, rows, layers, functions):
+    """δ of the last layer. Modified in place: δ in rows."""
+    L = layers.shape[0] - 1
+    J = layers[L, SIZE]
+    y = rows[1][start:stop]
+    s = rows_of(rows, S, layers, L, start, stop)
+    x = rows_of(rows, X, layers, L, start, stop)
+    dfdx = rows_of(rows, SUM, layers, L, start, stop)
+    delta = rows_of(rows, DELTA, layers, L, start, stop)
+    if functions[L, 1] == 0:
+        cross_entropy_delta(line(delta), line(x), line(y))
+        return
+    call(functions[L, 1], (columns_of(dfdx, J), columns_of(x, J), columns_of(y, J)))
+    if functions[L - 1, 0] == 0:
+        call(functions[L - 1, 1], (columns_of(delta, J), columns_of(dfdx, J), columns_of(x, J)))
+    else:
+        call(functions[L - 1, 1], (line(delta), line(dfdx), line(s), line(x)))
+
+
+@part
+def hidden_deltas(start, stop, weights, rows, layers, functions, code):
+    """δ_j = (Σ_k δ_k w_jk) g′(S_j), from the last layer down. Modified in place: δ in rows."""
+    _, transposed = weights
+    for l in range(layers.shape[0] - 2, 0, -1):
+        J, K = layers[l, SIZE], layers[l + 1, SIZE]
+        W = transposed[layers[l, TRANSPOSED] : layers[l + 1, TRANSPOSED]]
+        d = rows_of(rows, SUM, layers, l, start, stop)
+        delta_above = rows_of(rows, DELTA, layers, l + 1, start, stop)
+        tiled.sum_over_paths(d, delta_above, W, K, tiled.padded(J, d.itemsize), code[ADD])
+        delta = rows_of(rows, DELTA, layers, l, start, stop)
+        s = rows_of(rows, S, layers, l, start, stop)
+        x = rows_of(rows, X, layers, l, start, stop)
+        call(functions[l - 1, 1], (line(delta), line(d), line(s), line(x)))
+
+
+@kernel
+def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, layers, code):
+    """The gradient over N examples of one part of the weights, and what `do` says.
+
+    gradient: grad (P,), in panels, written with KEEP; scratch (parts, ·), used without it. step:
+    vectors (2, P) of the optimiser, in panels; rule (1,) int64 and numbers (8,), as in
+    `take_step`. Modified in place: weights, gradient and vectors.
+    """
+    theta, transposed = weights
+    grad, scratch = gradient
+    width = tiled.panel_width(theta.itemsize)
+    at_once = do == FINISH + UPDATE and step[1][0] == DESCENT and N <= tiled.BLOCK_TERMS
+    for l in range(layers.shape[0] - 1):
+        I, K = layers[l, SIZE] + 1, layers[l + 1, SIZE]
+        J = tiled.padded(K, theta.itemsize)
+        x = rows_of(rows, X, layers, l, 0, N)
+        delta = rows_of(rows, DELTA, layers, l + 1, 0, N)
+        chunks = (I - 2) // CHUNK + 1
+        blocks = chunks * ((J - 1) // width + 1)
+        for b in range(blocks * part // parts, blocks * (part + 1) // parts):
+            p, c = divmod(b, chunks)
+            j, j_stop = p * width, min(J, (p + 1) * width)
+            i, i_stop = c * CHUNK, min(I, (c + 1) * CHUNK + 1)
+            if c > 0:
+                i += 1  # the first chunk has the biases beside its 128 rows
+            first = layers[l, PANELS] + j * I + i * (j_stop - j)
+            stop = first + (i_stop - i) * (j_stop - j)
+            W = theta[first:stop].reshape(i_stop - i, j_stop - j)
+            g = grad[first:stop] if do & KEEP else scratch[part, : stop - first]
+            biases = j_stop - j if c == 0 else 0  # how many numbers of this block are biases
+            top = 1 if c == 0 else 0
+            if biases > 0:
+                tiled.bias_gradient(g[:biases], delta, j, do & RESUME != 0)
+            if at_once:
+                eta = step[2][0]
+                tiled.descend_gradient(W[top:], delta, x, i + top, j, divisor, eta, code[DESCEND])
+                g, stop = g[:biases], first + biases  # what remains
+            else:
+                block_g = g.reshape(W.shape)[top:]
+                tiled.weight_gradient(block_g, delta, x, i + top, j, do & RESUME != 0, code[ADD])
+            if do & FINISH:
+                tiled.divide(g, divisor)
+            if do & UPDATE:
+                take_step(theta, first, stop, g, step)
+                if l > 0:
+                    turned = transposed[layers[l, TRANSPOSED] : layers[l + 1, TRANSPOSED]]
+                    tiled.transpose(turned, W, K, tiled.padded(I - 1, theta.itemsize), i, j)
+
+
+@part
+def take_step(theta, first, stop, grad, step):
+    """One step of the optimiser on the weights first … stop − 1, by the kernels of `update`.
+
+    Modified in place: theta (P,) and the vectors. Read: grad (stop − first,); step: vectors
+    (2, P), rule (1,) and numbers (8,), which are the arguments of the rule's kernel in order.
+    """
+    vectors, rule, numbers = step
+    w, v, v_2 = theta[first:stop], vectors[0, first:stop], vectors[1, first:stop]
+    eta, mu = numbers[0], numbers[1]
+    if rule[0] == DESCENT:
+        update.descent(w, grad, eta)
+    elif rule[0] == MOMENTUM:
+        update.momentum(w, v, grad, eta, mu)
+    elif rule[0] == NESTEROV:
+        update.nesterov(w, v, grad, eta, mu)
+    else:
+        update.adam(
+            w,
+            v,
+            v_2,
+            grad,
+            eta,
+            numbers[1],
+            numbers[2],
+            numbers[3],
+            numbers[4],
+            numbers[5],
+            numbers[6],
+            numbers[7],
+        )
+
+
+@kernel(parallel=True)
+def divide_examples(threads, do, N, data, weights, rows, layers, functions, code):
+    """`pass_examples` for examples 0 … N − 1, divided among threads."""
+    for t in numba.prange(threads):
+        start, stop = N * np.int64(t) // threads, N * (np.int64(t) + 1) // threads
+        if start < stop:
+            call(
+                code[EXAMPLES],
+                (do, start, stop, data, weights, rows, layers, functions, code),
+            )
+
+
+@kernel(parallel=True)
+def divide_weights(threads, do, N, divisor, weights, rows, gradient, step, layers, code):
+    """`pass_weights` for all weights, divided among threads."""
+    for t in numba.prange(threads):
+        call(
+            code[WEIGHTS],
+            (do, np.int64(t), threads, N, divisor, weights, rows, gradient, step, layers, code),
+        )
+
+
+@part
+def all_examples(threads, do, N, data, weights, rows, layers, functions, code):
+    """`pass_examples` for a batch, on so many threads."""
+    if threads == 1:
+        zero = N - N
+        call(code[EXAMPLES], (do, zero, N, data, weights, rows, layers, functions, code))
+    else:
+        call(
+            code[DIVIDE_EXAMPLES],
+            (threads, do, N, data, weights, rows, layers, functions, code),
+        )
+
+
+@part
+def all_weights(threads, do, N, divisor, weights, rows, gradient, step, layers, code):
+    """`pass_weights` for all weights, on so many threads."""
+    if threads == 1:
+        zero = N - N
+        call(
+            code[WEIGHTS],
+            (do, zero, threads, N, divisor, weights, rows, gradient, step, layers, code),
+        )
+    else:
+        call(
+            code[DIVIDE_WEIGHTS],
+            (threads, do, N, divisor, weights, rows, gradient, step, layers, code),
+        )
+
+
+@kernel
+def descend(
+    out, threads, batch_size, data, weights, rows, gradient, step, powers, layers, functions, code
+):
+    """Steps of mini-batch descent; returns the number of steps taken.
+
+    A step whose loss is not finite is the last, and changes no weight. Modified in place: out:
+    loss (T,), stats (T, L, 5) or (T, 0, 5), both float64, and the flat gradient (P,), which is
+    filled if there are stats; weights, rows, gradient and step; powers (2, 2) float64, β₁ and β₂
+    above β₁^t and β₂^t. The numbers of the examples in data are the order of the whole run.
+    """
+    loss, stats, flat = out
+    order, inputs, targets = data
+    theta, _ = weights
+    _, rule, numbers = step
+    watch = stats.shape[1] > 0
+    for t in range(loss.shape[0]):
+        batch = order[t * batch_size : (t + 1) * batch_size]
+        N = batch.shape[0]
+        divisor = theta.dtype.type(N)
+        do = LOAD + FORWARD + LOSS + BACKWARD
+        all_examples(
+            threads, do, N, (batch, inputs, targets), weights, rows, layers, functions, code
+        )
+        loss[t] = textbook.total_loss(rows[2][2, :N], divisor)
+        finite = np.isfinite(loss[t])
+        if rule[0] == ADAM and finite:
+            for k in range(2):
+                powers[1, k] = powers[1, k] * powers[0, k]
+                numbers[6 + k] = 1.0 - powers[1, k]
+        do = FINISH + (KEEP if watch else 0) + (UPDATE if finite else 0)
+        all_weights(threads, do, N, divisor, weights, rows, gradient, step, layers, code)
+        if watch:
+            save_weights(flat, gradient[0], layers)
+            take_statistics(stats[t], flat, N, rows, layers)
+        if not finite:
+            return t
+    return loss.shape[0]
+
+
+@part
+def take_statistics(stats, flat, N, rows, layers):
+    """The statistics of one step's gradient, a row per layer. Modified in place: stats (L, 5)."""
+    first = 0
+    for l in range(layers.shape[0] - 1):
+        I, J = layers[l, SIZE] + 1, layers[l + 1, SIZE]
+        grad = flat[first : first + I * J].reshape(I, J)
+        delta = rows_of(rows, DELTA, layers, l + 1, 0, N)
+        statistics.gradient_statistics(stats[l], grad, columns_of(delta, J))
+        first += I * J
+
+
+@kernel
+def load_weights(panels, flat, layers):
+    """Copies the weights of all layers into panels.
+
+    Modified in place: panels (P,). Read: flat, the weights one layer after another, as in theta.
+    """
+    first = 0
+    for l in range(layers.shape[0] - 1):
+        I, J = layers[l, SIZE] + 1, layers[l + 1, SIZE]
+        W = flat[first : first + I * J].reshape(I, J)
+        tiled.to_panels(panels[layers[l, PANELS] : layers[l + 1, PANELS]], W)
+        first += I * J
+
+
+@kernel
+def save_weights(flat, panels, layers):
+    """Copies the weights of all layers out of panels: `load_weights` the other way round."""
+    first = 0
+    for l in range(layers.shape[0] - 1):
+        I, J = layers[l, SIZE] + 1, layers[l + 1, SIZE]
+        W = flat[first : first + I * J].reshape(I, J)
+        tiled.from_panels(W, panels[layers[l, PANELS] : layers[l + 1, PANELS]])
+        first += I * J
+
+
+@kernel
+def transpose_weights(transposed, flat, layers):
+    """Fills the transposes of all layers but the first, without biases; the padding becomes 0.
+
+    Modified in place: transposed, panels. Read: flat, as in `load_weights`.
+    """
+    transposed[:] = 0
+    first = (layers[0, SIZE] + 1) * layers[1, SIZE]
+    for l in range(1, layers.shape[0] - 1):
+        I, J = layers[l, SIZE] + 1, layers[l + 1, SIZE]
+        W = flat[first : first + I * J].reshape(I, J)
+        panels = transposed[layers[l, TRANSPOSED] : layers[l + 1, TRANSPOSED]]
+        tiled.transpose(panels, W, J, tiled.padded(I - 1, flat.itemsize), 0, 0)
+        first += I * J

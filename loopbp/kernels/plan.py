@@ -1,0 +1,141 @@
+"""What the compiled loops of `epoch` need to know of a network, as tables of numbers.
+
+A plan is made once for an architecture. It says where the numbers of each layer stand in memory,
+and at which addresses the kernels of its activations and its loss begin.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from . import activation, epoch, product, textbook
+from .address import address
+from .compile import bind
+
+Table = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """layers (L + 1, 5) and functions (L + 1, 2) int64 are the tables that `epoch` describes.
+
+    `rows` numbers per example, and `panels` and `transposed` numbers, are the memory that a pass
+    needs.
+    """
+
+    layers: Table
+    functions: Table
+    rows: int
+    panels: int
+    transposed: int
+
+
+def plan(
+    sizes: Sequence[int],
+    dtype: np.dtype[Any],
+    activations: Sequence[tuple[Any, Any] | None],
+    loss: tuple[Any, Any] | None,
+) -> Plan:
+    """The plan for sizes n_0 … n_L; compiles, or loads, the kernels that it names.
+
+    activations: g and g′ of each layer, None for softmax; loss: the kernels of f and ∂f/∂x, None
+    for cross_entropy; the second of them None where δ = x − y.
+    """
+    layers = _layers(sizes, dtype.itemsize)
+    return Plan(
+        layers=layers,
+        functions=_functions(dtype, activations, loss),
+        rows=int(layers[:, epoch.STRIDE].sum()),
+        panels=int(layers[-1, epoch.PANELS]),
+        transposed=int(layers[-1, epoch.TRANSPOSED]),
+    )
+
+
+def _layers(sizes: Sequence[int], itemsize: int) -> Table:
+    """The table of layers: sizes, strides, and where each layer's numbers begin."""
+    layers = np.zeros((len(sizes), 5), np.int64)
+    layers[:, epoch.SIZE] = sizes
+    layers[:, epoch.STRIDE] = [_stride(size, itemsize) for size in sizes]
+    layers[1:, epoch.ROWS] = np.cumsum(layers[:-1, epoch.STRIDE])
+    for l, (I, J) in enumerate(pairwise(sizes)):
+        transposed = J * _padded(I, itemsize) if l > 0 else 0
+        layers[l + 1, epoch.PANELS] = layers[l, epoch.PANELS] + (I + 1) * _padded(J, itemsize)
+        layers[l + 1, epoch.TRANSPOSED] = layers[l, epoch.TRANSPOSED] + transposed
+    return layers
+
+
+def _padded(size: int, itemsize: int) -> int:
+    lanes = product.REGISTERS.bytes // itemsize
+    return -(-size // lanes) * lanes
+
+
+def _stride(size: int, itemsize: int) -> int:
+    """The stride of rows: whole lines of 64 bytes, and of wide rows an odd number of lines.
+
+    Rows that lie a power of 2 apart would push each other out of the cache.
+    """
+    line = 64 // itemsize
+    lines = -(-size // line)
+    return line * (lines + 1 if lines >= 8 and lines % 2 == 0 else lines)
+
+
+def _functions(
+    dtype: np.dtype[Any],
+    activations: Sequence[tuple[Any, Any] | None],
+    loss: tuple[Any, Any] | None,
+) -> Table:
+    """The table of addresses: g and g′ of the layers, then the loss and ∂f/∂x."""
+    number = numba.from_dtype(dtype)
+    vector = numba.types.Array(number, 1, "C")
+    whole = numba.types.Array(number, 2, "C")
+    strided = numba.types.Array(number, 2, "A")
+    functions = np.zeros((len(activations) + 1, 2), np.int64)
+    for l, pair in enumerate(activations):
+        if pair is None:
+            functions[l, 1] = address(activation.softmax_delta, *[strided] * 3)
+        else:
+            functions[l] = (
+                address(bind(textbook.output, pair[0]), *[whole] * 2),
+                address(bind(textbook.output_delta, pair[1]), *[whole] * 4),
+            )
+    if loss is not None:
+        functions[-1, 0] = address(loss[0], vector, strided, strided)
+        if loss[1] is not None:
+            functions[-1, 1] = address(loss[1], *[strided] * 3)
+    return functions
+
+
+@functools.lru_cache(maxsize=8)
+def code(dtype: np.dtype[Any], threaded: bool) -> Table:
+    """The addresses of the compiled loops; those that divide work among threads if threaded."""
+    integer = numba.types.int64
+    number = numba.from_dtype(dtype)
+    vector, matrix = (numba.types.Array(number, d, "C") for d in (1, 2))
+    strided = [numba.types.Array(number, d, "A") for d in (2, 3)]
+    indices, table = (numba.types.Array(integer, d, "C") for d in (1, 2))
+    data = numba.types.Tuple((indices, matrix, matrix))
+    weights = numba.types.UniTuple(vector, 2)
+    rows = numba.types.UniTuple(matrix, 3)
+    gradient = numba.types.Tuple((vector, matrix))
+    step = numba.types.Tuple((matrix, indices, vector))
+    examples = (data, weights, rows, table, table, indices)
+    parameters = (number, weights, rows, gradient, step, table, indices)
+    products = (strided[0], strided[0], strided[1])
+    addresses = np.zeros(6, np.int64)
+    addresses[epoch.ADD] = address(product.add, *products, integer)
+    addresses[epoch.DESCEND] = address(product.descend, *products, number, number, number)
+    addresses[epoch.EXAMPLES] = address(epoch.pass_examples, *[integer] * 3, *examples)
+    addresses[epoch.WEIGHTS] = address(epoch.pass_weights, *[integer] * 4, *parameters)
+    if threaded:
+        divided = [integer] * 3
+        addresses[epoch.DIVIDE_EXAMPLES] = address(epoch.divide_examples, *divided, *examples)
+        addresses[epoch.DIVIDE_WEIGHTS] = address(epoch.divide_weights, *divided, *parameters)
+    return addresses

@@ -1,0 +1,353 @@
+"""C[r, j] = Σ_m A[r, m] B[m, j] in vector registers: the loop nest that all three sums share.
+
+Each function here is written twice. The Python function is the definition. The compiled form
+computes several rows of C and two vectors of neighbouring j at once, and keeps these sums in
+registers while m runs:
+
+                     j: 2 vectors
+                   ┌────────┬────────┐
+    rows r of C    │  sums  │  sums  │   += A[r, m], the same number in each lane, × B[m, j]
+                   └────────┴────────┘
+
+A lane of a vector holds one sum and never meets another lane: neither the width of the vectors
+nor the number of rows can change a bit. Multiplication and addition stay two instructions (no
+contraction, no fast-math flag). Sums start from −0.0, the one number with −0.0 + p = p for every
+p, zeros of both signs included.
+
+Source of the scheme: Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication",
+ACM Transactions on Mathematical Software 34 (2008).
+"""
+
+from typing import NamedTuple
+
+from llvmlite import ir
+from numba.core import cgutils, config, types
+from numba.core.registry import cpu_target
+from numba.extending import intrinsic, overload
+
+from .compile import kernel
+
+
+class Registers(NamedTuple):
+    """What tiles are made for: the bytes of a vector, and the rows of C that are held at once."""
+
+    bytes: int
+    rows: int
+
+
+def registers() -> Registers:
+    """The tile for the processor that Numba compiles for.
+
+    Two vectors of sums per row, two vectors of B, a number of A and a product must fit into the
+    processor's vector registers: 32 of 64 bytes (AVX-512) or of 16 (ARM), else 16 of 32 or 16.
+    """
+    triple, _, features = cpu_target.target_context.codegen().magic_tuple()
+    if "+avx512f" in features:
+        return Registers(bytes=64, rows=12)
+    if "+avx" in features:
+        return Registers(bytes=32, rows=6)
+    return Registers(bytes=16, rows=12 if triple.startswith(("aarch64", "arm64")) else 6)
+
+
+REGISTERS = registers()
+
+#: A panel is two vectors wide.
+PANEL_BYTES = 2 * REGISTERS.bytes
+
+#: With few rows of C, several panels at once: enough sums that do not wait for one another.
+_PANELS_AT_ONCE = {1: 4, 2: 2, 3: 2}  # rows: panels
+
+
+#: What a sum starts from: −0.0; the number in C; the number in the first row of B.
+NOTHING, SUM, FIRST_ROW = range(3)
+
+
+def add_products(C, A, B, start):
+    """C[r, j] = Σ_m A[r, m] B[p, m, j − p w], for the p-th panel of w columns of C.
+
+    Modified in place: C (R, P w). Read: A (R, M); B (P, M, w), where w is one or two vectors and
+    rows lie without gaps; start: what the sums start from. With FIRST_ROW, B is (P, 1 + M, w),
+    and its rows after the first are multiplied.
+    """
+    w = B.shape[2]
+    above = 1 if start == FIRST_ROW else 0
+    for r in range(C.shape[0]):
+        for j in range(C.shape[1]):
+            s = -C.dtype.type(0)
+            if start == SUM:
+                s = C[r, j]
+            elif start == FIRST_ROW:
+                s = B[j // w, 0, j % w]
+            for m in range(A.shape[1]):
+                s += A[r, m] * B[j // w, above + m, j % w]
+            C[r, j] = s
+
+
+def descend_products(W, A, B, divisor, inverse, eta):
+    """w ← w − η d / divisor with d[r, j] = Σ_m A[r, m] B[p, m, j − p w]: sum and step in one.
+
+    Modified in place: W (R, P w). Read: A and B as in `add_products`; inverse, 1 / divisor where
+    d × inverse is the same number as d / divisor, otherwise 0.
+    """
+    w = B.shape[2]
+    for r in range(W.shape[0]):
+        for j in range(W.shape[1]):
+            d = -W.dtype.type(0)
+            for m in range(A.shape[1]):
+                d += A[r, m] * B[j // w, m, j % w]
+            W[r, j] -= eta * (d / divisor)
+
+
+def transpose_tile(out, tile):
+    """out[b, r] = tile[r, b], for as many rows and columns as a vector has numbers.
+
+    Modified in place: out. Read: tile. The rows of both lie without gaps.
+    """
+    lanes = REGISTERS.bytes // tile.itemsize
+    for r in range(lanes):
+        for b in range(lanes):
+            out[b, r] = tile[r, b]
+
+
+@intrinsic
+def _add_products(typing_context, C, A, B, start):
+    def generate(context, builder, signature, arguments):
+        code = _Vectors(context, builder, signature.args[:3], arguments[:3])
+        code.start_from(arguments[3])
+
+        def finish(sums):
+            for total, target in sums:
+                code.store(total, target)
+
+        code.products(finish)
+        return context.get_dummy_value()
+
+    return types.void(C, A, B, types.intp), generate
+
+
+@intrinsic
+def _descend_products(typing_context, W, A, B, divisor, inverse, eta):
+    def generate(context, builder, signature, arguments):
+        code = _Vectors(context, builder, signature.args[:3], arguments[:3])
+        divisor, inverse, eta = (code.broadcast(value) for value in arguments[3:])
+        is_exact = builder.fcmp_ordered("!=", arguments[4], ir.Constant(code.number, 0))
+
+        def finish(sums):
+            with builder.if_else(is_exact) as (by_inverse, by_divisor):
+                for branch, operation, factor in (
+                    (by_inverse, builder.fmul, inverse),
+                    (by_divisor, builder.fdiv, divisor),
+                ):
+                    with branch:
+                        for d, target in sums:
+                            change = builder.fmul(eta, operation(d, factor))
+                            code.store(builder.fsub(code.load(target), change), target)
+
+        code.start_from(_integer(NOTHING))
+        code.products(finish)
+        return context.get_dummy_value()
+
+    return types.void(W, A, B, W.dtype, W.dtype, W.dtype), generate
+
+
+@intrinsic
+def _transpose_tile(typing_context, out, tile):
+    def generate(context, builder, signature, arguments):
+        code = _Vectors(context, builder, signature.args, arguments)
+        (out, out_strides, _), (tile, tile_strides, _) = code.arrays
+        rows = [
+            code.load(code.address(tile, tile_strides, _integer(r), _integer(0)))
+            for r in range(code.lanes)
+        ]
+        half, pairs = code.lanes // 2, range(code.lanes)
+        low = [lane // 2 + lane % 2 * code.lanes for lane in pairs]  # 0, n, 1, n + 1, …
+        high = [lane + half for lane in low]
+        # A perfect shuffle of rows and lanes at once; log2(lanes) of them exchange the two.
+        for _ in range(code.lanes.bit_length() - 1):
+            rows = [
+                code.shuffle(rows[r], rows[r + half], lanes)
+                for r in range(half)
+                for lanes in (low, high)
+            ]
+        for b, row in enumerate(rows):
+            code.store(row, code.address(out, out_strides, _integer(b), _integer(0)))
+        return context.get_dummy_value()
+
+    return types.void(out, tile), generate
+
+
+if config.DISABLE_JIT:
+    _add_products, _descend_products = add_products, descend_products
+
+
+@overload(transpose_tile)
+def _compiled_transpose_tile(out, tile):
+    return lambda out, tile: _transpose_tile(out, tile)
+
+
+@kernel
+def add(C, A, B, start):
+    """`add_products` as a kernel, so that it is compiled once and called by its address."""
+    _add_products(C, A, B, start)
+
+
+@kernel
+def descend(W, A, B, divisor, inverse, eta):
+    """`descend_products` as a kernel, so that it is compiled once and called by its address."""
+    _descend_products(W, A, B, divisor, inverse, eta)
+
+
+class _Vectors:
+    """Writes vector code that works on arrays of one dtype."""
+
+    def __init__(self, context, builder, kinds, values):
+        self.builder = builder
+        self.number = context.get_value_type(kinds[0].dtype)
+        self.lanes = REGISTERS.bytes // context.get_abi_sizeof(self.number)
+        self.vector = ir.VectorType(self.number, self.lanes)
+        self.arrays = []  # (data, strides in bytes, shape)
+        for kind, value in zip(kinds, values, strict=True):
+            array = context.make_array(kind)(context, builder, value)
+            strides, shape = (
+                cgutils.unpack_tuple(builder, part) for part in (array.strides, array.shape)
+            )
+            self.arrays.append((array.data, strides, shape))
+
+    def start_from(self, start):
+        """Sets what the sums start from, as for `add_products`: an address and its strides."""
+        builder = self.builder
+        (C, C_strides, _), _, (B, B_strides, (_, _, w)) = self.arrays
+        minus_zero = ir.Constant(self.vector, [-0.0] * self.lanes)
+        nothing = cgutils.global_constant(builder, "minus_zero", minus_zero)
+        is_sum, is_row = (
+            builder.icmp_signed("==", start, _integer(code)) for code in (SUM, FIRST_ROW)
+        )
+
+        def choose(sum_, row, other):
+            return builder.select(is_sum, sum_, builder.select(is_row, row, other))
+
+        zero = _integer(0)
+        addresses = (builder.bitcast(data, cgutils.voidptr_t) for data in (C, B, nothing))
+        self.start = choose(*addresses)
+        self.start_strides = (  # p, r, v
+            choose(builder.mul(w, C_strides[1]), B_strides[0], zero),
+            choose(C_strides[0], zero, zero),
+            choose(_integer(REGISTERS.bytes), _integer(REGISTERS.bytes), zero),
+        )
+        self.above = builder.zext(is_row, zero.type)
+
+    def products(self, finish):
+        """All sums of C[r, j] = Σ_m A[r, m] B[p, m, j − p w], for the arrays C, A and B.
+
+        finish([(sums, address), …]) does what remains to be done with some vectors of sums, which
+        belong at these addresses in C.
+        """
+        (_, _, (R, _)), _, (_, _, (P, _, w)) = self.arrays
+        builder = self.builder
+        with builder.if_else(builder.icmp_signed(">", w, _integer(self.lanes))) as (two, one):
+            with two:
+                done = self._panels_at_once(R, P, finish)
+                with cgutils.for_range_slice(builder, done, P, _integer(1), inc=True) as (p, _):
+                    self._panel(R, p, 2, finish)
+            with one:
+                with cgutils.for_range(builder, P) as loop:
+                    self._panel(R, loop.index, 1, finish)
+
+    def _panels_at_once(self, R, P, finish):
+        """Several panels at a time where C has few rows; returns the number of panels done."""
+        builder = self.builder
+        done = cgutils.alloca_once_value(builder, _integer(0))
+        for rows, panels in _PANELS_AT_ONCE.items():
+            with builder.if_then(builder.icmp_signed("==", R, _integer(rows))):
+                groups = builder.sdiv(P, _integer(panels))
+                with cgutils.for_range(builder, groups) as loop:
+                    first = builder.mul(loop.index, _integer(panels))
+                    columns = [
+                        (builder.add(first, _integer(p)), v) for p in range(panels) for v in (0, 1)
+                    ]
+                    self._tile(_integer(0), rows, columns, finish)
+                builder.store(builder.mul(groups, _integer(panels)), done)
+        return builder.load(done)
+
+    def _panel(self, R, p, vectors, finish):
+        """One panel of C, cut into tiles of about the same number of rows."""
+        builder = self.builder
+        tiles = builder.sdiv(builder.add(R, _integer(REGISTERS.rows - 1)), _integer(REGISTERS.rows))
+        columns = [(p, v) for v in range(vectors)]
+        fewest, larger = builder.sdiv(R, tiles), builder.srem(R, tiles)
+        first = cgutils.alloca_once_value(builder, _integer(0))
+        with cgutils.for_range(builder, tiles) as loop:
+            top = builder.load(first)
+            is_larger = builder.icmp_signed("<", loop.index, larger)
+            count = builder.add(fewest, builder.zext(is_larger, fewest.type))
+            builder.store(builder.add(top, count), first)
+            end = builder.append_basic_block("end")
+            switch = builder.switch(count, end)
+            for rows in range(1, REGISTERS.rows + 1):
+                block = builder.append_basic_block(f"rows.{rows}")
+                switch.add_case(_integer(rows), block)
+                builder.position_at_end(block)
+                self._tile(top, rows, columns, finish)
+                builder.branch(end)
+            builder.position_at_end(end)
+
+    def _tile(self, first, rows, columns, finish):
+        """Rows first … first + rows − 1 of C in some columns, each a (panel, vector)."""
+        builder = self.builder
+        (C, C_strides, _), (A, A_strides, (_, M)), (B, B_strides, (_, _, w)) = self.arrays
+        tile = []  # row of C, then for each column: where it is stored, and the sums
+        for r in range(rows):
+            row = builder.add(first, _integer(r))
+            for p, v in columns:
+                j = builder.add(builder.mul(p, w), _integer(v * self.lanes))
+                target = self.address(C, C_strides, row, j)
+                tile.append((row, target, cgutils.alloca_once(builder, self.vector)))
+                begin = self.address(self.start, self.start_strides, p, row, _integer(v))
+                builder.store(self.load(begin), tile[-1][2])
+        with cgutils.for_range(builder, M) as loop:
+            m, row_m = loop.index, builder.add(self.above, loop.index)
+            b = [
+                self.load(self.address(B, B_strides, p, row_m, _integer(v * self.lanes)))
+                for p, v in columns
+            ]
+            for t, (row, _, sums) in enumerate(tile):
+                if t % len(columns) == 0:
+                    a_row = self.address(A, A_strides, row, m)
+                    pointer = builder.bitcast(a_row, self.number.as_pointer())
+                    a = self.broadcast(builder.load(pointer))
+                p_m = builder.fmul(a, b[t % len(columns)])
+                builder.store(builder.fadd(builder.load(sums), p_m), sums)
+        finish([(builder.load(sums), target) for _, target, sums in tile])
+
+    def address(self, data, strides, *indices):
+        """Where an element of an array stands."""
+        builder = self.builder
+        pointer = builder.bitcast(data, cgutils.voidptr_t)
+        for index, stride in zip(indices, strides, strict=True):
+            pointer = builder.gep(pointer, [builder.mul(index, stride)])
+        return builder.bitcast(pointer, self.vector.as_pointer())
+
+    def load(self, address):
+        """The vector that begins there, at any element."""
+        return self.builder.load(address, align=4)
+
+    def store(self, value, address):
+        """Stores a vector there."""
+        self.builder.store(value, address, align=4)
+
+    def broadcast(self, number):
+        """A vector with the same number in each lane."""
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        zero = ir.Constant(ir.IntType(32), 0)
+        return self.shuffle(
+            self.builder.insert_element(undefined, number, zero), undefined, [0] * self.lanes
+        )
+
+    def shuffle(self, a, b, lanes):
+        """A vector of the given lanes of a, then b."""
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), lanes)
+        return self.builder.shuffle_vector(a, b, mask)
+
+
+def _integer(value):
+    return ir.Constant(ir.IntType(64), value)

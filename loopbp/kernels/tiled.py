@@ -1,0 +1,262 @@
+"""The textbook's sums in the textbook's order, tiled for registers and cache.
+
+Read it beside `textbook`. The equations are the same, letter by letter:
+
+    S_j          = Σ_i w_ij x_i               i = 0, 1, …            weighted_sum
+    Σ_k δ_k w_jk                              k = 1, 2, …            sum_over_paths
+    ∂f/∂w_ij     = Σ_n δ_j x_i / N            n = 1, 2, …            weight_gradient, divide
+
+Each sum is `add_products` (see `product`), which adds the products of one sum in ascending order,
+like the textbook, and works on many sums at once, unlike it. Long sums are cut into blocks, so
+that what is read again is still in the cache; a block goes on from the sum that the one before it
+has left, and no sum is ever put together from parts. What follows a sum (g, g′, the update) is
+done by the textbook's own kernels.
+
+Two layouts make the loops fast. Both are padded to whole vectors; nobody reads the padding.
+
+- *Rows*: x, S, δ of a layer, (N, stride), a row per example: n_l numbers, then padding. The
+  constant x_0 = 1 is not stored: w·1 = w and δ·1 = δ to the last bit.
+- *Panels*: the weights (I, J) of a layer, cut into panels of `panel_width` columns. A panel is
+  (I, columns) without gaps; the panels stand one after another; the last may be narrower.
+"""
+
+import math
+
+from . import elementary
+from .address import call, window
+from .compile import part, scalar
+from .product import FIRST_ROW, NOTHING, PANEL_BYTES, REGISTERS, SUM, transpose_tile
+
+#: Examples and terms of a sum that one call of `add_products` runs through: such a block of x
+#: stays in the second-level cache while it meets panel after panel.
+BLOCK_ROWS = 192
+BLOCK_TERMS = 512
+
+
+@scalar
+def panel_width(itemsize):
+    """Columns of a panel: two vectors."""
+    return PANEL_BYTES // itemsize
+
+
+@scalar
+def padded(J, itemsize):
+    """J, rounded up to whole vectors."""
+    lanes = REGISTERS.bytes // itemsize
+    return (J + lanes - 1) // lanes * lanes
+
+
+@part
+def product(C, A, panels, I, M, J, add):
+    """C[n, j] = Σ_m A[n, m] B[m, j]; if I = M + 1, with a first row of B that C starts from.
+
+    Modified in place: C, rows (N, stride), columns 0 … J − 1, J padded. Read: A, rows (N, stride),
+    columns 0 … M − 1; panels (I, J) of B; add, the address of `add_products`.
+    """
+    N, biases = C.shape[0], I - M
+    width = panel_width(C.itemsize)
+    P = J // width
+    full, rest = P * width, J - P * width
+    for m in range(0, M, BLOCK_TERMS):
+        terms = min(M - m, BLOCK_TERMS)
+        start, row, rows = SUM, m + biases, terms
+        if m == 0:
+            start, row, rows = (FIRST_ROW if biases == 1 else NOTHING), 0, terms + biases
+        wide = window(panels, row * width, (P, rows, width), (I * width, width, 1))
+        narrow = window(panels, full * I + row * rest, (1, rows, rest), (0, rest, 1))
+        for n in range(0, N, BLOCK_ROWS):
+            R = min(N - n, BLOCK_ROWS)
+            a = window(A.ravel(), n * A.shape[1] + m, (R, terms), (A.shape[1], 1))
+            if P > 0:
+                c = window(C.ravel(), n * C.shape[1], (R, full), (C.shape[1], 1))
+                call(add, (c, a, wide, start))
+            if rest > 0:
+                c = window(C.ravel(), n * C.shape[1] + full, (R, rest), (C.shape[1], 1))
+                call(add, (c, a, narrow, start))
+
+
+@part
+def weighted_sum(S, W, x, I, J, add):
+    """S_j = w_0j + Σ_{i≥1} w_ij x_i: `textbook.weighted_sum`.
+
+    The sum begins with its first product, w_0j x_0 = w_0j. Modified in place: S, rows (N, stride).
+    Read: panels W (I, J), row 0 the biases, J padded; x, rows (N, stride) of x_1, x_2, …; add, the
+    address of `add_products`.
+    """
+    product(S, x, W, I, I - 1, J, add)
+
+
+@part
+def sum_over_paths(d, delta_above, W_transposed, K, J, add):
+    """d_j = Σ_k δ_k w_jk: the finished sum in `textbook.hidden_delta`, before g′ multiplies it.
+
+    Modified in place: d, rows (N, stride). Read: delta_above, rows (N, stride) of δ_k; panels of
+    w_kj (K, J), the weights of the layer above without their biases, transposed, J padded; add,
+    the address of `add_products`.
+    """
+    product(d, delta_above, W_transposed, K, K, J, add)
+
+
+@part
+def bias_gradient(grad, delta, j, resume):
+    """∂f/∂w_0j = Σ_n δ_j (x_0 = 1): row 0 of `textbook.weight_gradient`, not yet divided.
+
+    Modified in place: grad (columns,), which begins at j. Read: delta, rows (N, stride); resume,
+    whether grad holds the sum over earlier examples.
+    """
+    for b in range(grad.shape[0]):
+        grad[b] = grad[b] + delta[0, j + b] if resume else delta[0, j + b]
+    for n in range(1, delta.shape[0]):
+        for b in range(grad.shape[0]):
+            grad[b] += delta[n, j + b]
+
+
+@part
+def weight_gradient(grad, delta, x, i, j, resume, add):
+    """∂f/∂w_ij = Σ_n δ_j x_i for a block of i ≥ 1 and j: `textbook.weight_gradient`, not divided.
+
+    Modified in place: grad (rows, columns), which begins at i, j and is whole vectors wide. Read:
+    delta and x, rows (N, stride); resume as above; add, the address of `add_products`.
+    """
+    rows, columns = grad.shape
+    N, stride = delta.shape
+    for n in range(0, N, BLOCK_TERMS):
+        terms = min(N - n, BLOCK_TERMS)
+        x_i = window(x.ravel(), n * x.shape[1] + i - 1, (rows, terms), (1, x.shape[1]))
+        delta_j = window(delta.ravel(), n * stride + j, (1, terms, columns), (0, stride, 1))
+        start = SUM if resume or n > 0 else NOTHING
+        call(add, (grad[:, :columns], x_i, delta_j, start))
+
+
+@part
+def descend_gradient(W, delta, x, i, j, divisor, eta, descend):
+    """w_ij ← w_ij − η Σ_n δ_j x_i / divisor: gradient, mean and step in one pass over W.
+
+    The same as `weight_gradient`, `divide` and `update.descent`. Modified in place: W (rows,
+    columns), a block that begins at i ≥ 1, j. Read: delta and x, rows (N, stride); descend, the
+    address of `descend_products`.
+    """
+    rows, columns = W.shape
+    N, stride = delta.shape
+    x_i = window(x.ravel(), i - 1, (rows, N), (1, x.shape[1]))
+    delta_j = window(delta.ravel(), j, (1, N, columns), (0, stride, 1))
+    call(descend, (W[:, :columns], x_i, delta_j, divisor, inverse_of(divisor), eta))
+
+
+@scalar
+def inverse_of(divisor):
+    """1 / divisor if it is a power of 2, so that a product with it is the quotient; otherwise 0.
+
+    Both are then the same number, rounded once.
+    """
+    is_power = math.frexp(divisor)[0] == 0.5
+    return type(divisor)(1) / divisor if is_power else type(divisor)(0)
+
+
+@part
+def divide(grad, divisor):
+    """grad / divisor, number by number. Modified in place: grad (P,)."""
+    inverse = inverse_of(divisor)
+    if inverse != 0:
+        for p in range(grad.shape[0]):
+            grad[p] = grad[p] * inverse
+    else:
+        for p in range(grad.shape[0]):
+            grad[p] = grad[p] / divisor
+
+
+@part
+def softmax(x, S, m, z, J):
+    """x_j = e^(S_j − m) / z, z = Σ_k e^(S_k − m), m = max_k S_k: `activation.softmax`.
+
+    All exponentials are taken in one loop over the rows with their padding. Modified in place:
+    x, rows (N, stride), m and z (N,). Read: S, rows; J, the number of outputs.
+    """
+    N, stride = x.shape
+    for n in range(N):
+        m[n] = S[n, 0]
+        for k in range(1, J):
+            if S[n, k] > m[n]:
+                m[n] = S[n, k]
+        for j in range(stride):
+            x[n, j] = S[n, j] - m[n]
+    every = x.ravel()
+    for p in range(every.size):
+        every[p] = elementary.exp(every[p])
+    for n in range(N):
+        z[n] = x[n, 0]
+        for k in range(1, J):
+            z[n] += x[n, k]
+        for j in range(stride):
+            x[n, j] = x[n, j] / z[n]
+
+
+@part
+def cross_entropy(losses, S, y, m, z, J):
+    """f = Σ_j y_j (ln z − (S_j − m)): `loss.cross_entropy`, with m and z from `softmax`.
+
+    Modified in place: losses (N,), and z, which becomes ln z. Read: S and y, rows; m (N,).
+    """
+    N = losses.shape[0]
+    for n in range(N):
+        z[n] = elementary.log(z[n])
+    for n in range(N):
+        f = y[n, 0] * (z[n] - (S[n, 0] - m[n]))
+        for j in range(1, J):
+            f += y[n, j] * (z[n] - (S[n, j] - m[n]))
+        losses[n] = f
+
+
+@part
+def to_panels(panels, W):
+    """Copies weights into panels; the padding becomes 0.
+
+    Modified in place: panels (I × padded J,). Read: W (I, J).
+    """
+    I, J = W.shape
+    width, end = panel_width(W.itemsize), padded(J, W.itemsize)
+    for p in range(0, end, width):
+        columns, given = min(width, end - p), min(width, J - p)
+        for i in range(I):
+            first = p * I + i * columns
+            for j in range(given):
+                panels[first + j] = W[i, p + j]
+            for j in range(given, columns):
+                panels[first + j] = 0
+
+
+@part
+def from_panels(W, panels):
+    """Copies weights out of panels. Modified in place: W (I, J). Read: panels (I × padded J,)."""
+    I, J = W.shape
+    width, end = panel_width(W.itemsize), padded(J, W.itemsize)
+    for p in range(0, end, width):
+        columns = min(width, end - p)
+        for i in range(I):
+            first = p * I + i * columns
+            for j in range(min(width, J - p)):
+                W[i, p + j] = panels[first + j]
+
+
+@part
+def transpose(transposed, W, K, J, i, k):
+    """Copies a block of W, without the biases, to where it belongs in the transpose.
+
+    Modified in place: transposed, panels (K, J) of w_kj, J padded. Read: W (rows, columns), a
+    block of the weights (1 + ·, K) that begins at row i and column k; its first row that is not
+    the biases' becomes the first column of a vector.
+    """
+    rows, columns = W.shape[0], min(W.shape[1], K - k)
+    width, lanes = panel_width(W.itemsize), REGISTERS.bytes // W.itemsize
+    for r in range(1 if i == 0 else 0, rows, lanes):
+        j = i + r - 1
+        p = j // width * width
+        across = min(width, J - p)
+        first = p * K + k * across + j - p
+        whole = columns // lanes * lanes if r + lanes <= rows else 0
+        for b in range(0, whole, lanes):
+            out = window(transposed, first + b * across, (lanes, lanes), (across, 1))
+            transpose_tile(out, W[r : r + lanes, b : b + lanes])
+        for b in range(whole, columns):
+            for a in range(min(lanes, rows - r)):
+                transposed[first + b * across + a] = W[r + a, b]
