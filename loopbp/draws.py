@@ -20,7 +20,8 @@ def source(seed: object) -> np.random.PCG64:
 def uniform(bits: np.random.PCG64, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Numbers from [0, 1): multiples of 2^−53, float64, in an array of that shape."""
     raw = bits.random_raw(int(np.prod(shape)))
-    return ((raw >> np.uint64(11)) * 2.0**-53).reshape(shape)
+    numbers: NDArray[np.float64] = (raw >> np.uint64(11)) * np.float64(2.0**-53)
+    return numbers.reshape(shape)
 
 
 def permutation(bits: np.random.PCG64, n: int) -> NDArray[np.int64]:

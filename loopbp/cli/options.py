@@ -120,7 +120,8 @@ class NetworkOptions:
         str | None, _Net(metavar="NAME", show_default="float64", help="float64 or float32.")
     ] = None
     engine: Annotated[
-        str, _Net(metavar="NAME", help="auto, tiled, textbook, numpy, or python (not compiled: slow).")
+        str,
+        _Net(metavar="NAME", help="auto, tiled, textbook, numpy, or python (not compiled: slow)."),
     ] = "auto"
 
     def given(self) -> list[str]:

@@ -21,7 +21,7 @@ _KERNELS: dict[int, Callable[..., Any]] = {}
 _ADDRESSES: dict[tuple[Any, ...], int] = {}
 
 
-def address(kernel: Callable[..., Any], *kinds: Any) -> int:
+def address(kernel: Any, *kinds: Any) -> int:
     """Where the machine code of a kernel for arguments of these Numba types begins.
 
     Compiles it, or loads it from the cache. The kernel must return nothing.

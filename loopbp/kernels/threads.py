@@ -18,6 +18,15 @@ def present() -> int:
     return number
 
 
+def layer() -> str | None:
+    """Numba's threading layer, such as omp; None before anything has run on several threads."""
+    try:
+        name: str = numba.threading_layer()
+    except ValueError:
+        return None
+    return name
+
+
 @contextmanager
 def limited_to(threads: int) -> Iterator[None]:
     """Within the block, compiled loops of this thread use so many threads, from 1 to `most()`."""

@@ -1,0 +1,260 @@
+"""A whole run: which cells, in which processes, and their record."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..progress import Progress
+from . import machine, peers
+from .record import Cell, Record, Start, decode
+from .timing import Method
+from .workloads import WORKLOADS
+
+Report = Callable[[Progress], None]
+
+#: Who is measured against the subject without `--full`: compiling with torch takes a minute for
+#: every network, and the textbook loops are slow. Their bits are compared in every run.
+SLOW = ("textbook", "torch.compile")
+
+
+class BrokenDownError(Exception):
+    """A process that was to measure something ended before it had."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one process measures."""
+
+    workloads: tuple[str, ...]
+    tasks: tuple[str, ...]
+    dtype: str
+    threads: int
+    contenders: tuple[str, ...]
+    method: Method
+
+    @property
+    def cells(self) -> list[str]:
+        """The task of each cell."""
+        return [
+            task for name in self.workloads for task in self.tasks if task in WORKLOADS[name].tasks
+        ]
+
+    @property
+    def samples(self) -> int:
+        """How many samples that makes."""
+        contenders = sum(len(peers.asked(self.contenders, task)) for task in self.cells)
+        return contenders * self.method.rounds
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run measures."""
+
+    workloads: tuple[str, ...]
+    tasks: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    threads: tuple[int, ...]
+    contenders: tuple[str, ...]
+    method: Method
+    fresh_processes: bool
+
+    def jobs(self) -> list[Job]:
+        """A process per dtype and number of threads; with `fresh_processes` per workload too."""
+        groups = [(name,) for name in self.workloads] if self.fresh_processes else [self.workloads]
+        jobs = [
+            Job(group, self.tasks, dtype, threads, self.contenders, self.method)
+            for group in groups
+            for dtype in self.dtypes
+            for threads in self.threads
+        ]
+        return [job for job in jobs if job.cells]
+
+
+def default_contenders(*, full: bool) -> tuple[str, ...]:
+    """Who is measured unless somebody chooses: the subject and the peers, all with `full`."""
+    return tuple(
+        name for name in peers.known() if full or name == peers.subject() or name not in SLOW
+    )
+
+
+def run(
+    plan: Plan,
+    *,
+    command: str,
+    folder: Path,
+    keep: Callable[[Record], None],
+    report: Report,
+) -> Record:
+    """Measures everything in the plan; `keep` gets the record after every process.
+
+    `folder`: of the sources whose git state is recorded. A process that breaks down is recorded,
+    with what it said last, and the run goes on.
+    """
+    record = Record(
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        complete=False,
+        fresh_processes=plan.fresh_processes,
+        method=plan.method,
+        machine=machine.machine(),
+        software=machine.software(),
+        git=machine.git(folder),
+        overrides=machine.overrides(),
+    )
+    jobs = plan.jobs()
+    starting = list(_starts(plan))
+    total = sum(job.samples for job in jobs) + len(starting)
+    state = Progress("starting", 0, total)
+
+    def tell(kind: str, value: Any) -> None:
+        nonlocal state
+        if kind == "doing":
+            state = state._replace(task=value)
+        elif kind == "tell":
+            state = state._replace(done=state.done + value)
+        report(state)
+
+    for job in jobs:
+        try:
+            for kind, value in _answers({"kind": "cells", **dataclasses.asdict(job)}, tell):
+                if kind == "cell":
+                    cells = (*record.cells, decode(Cell, value, "cell"))
+                    record = dataclasses.replace(record, cells=cells)
+        except BrokenDownError as failure:
+            what = f"{', '.join(job.workloads)}, {job.dtype}, threads {job.threads}: {failure}"
+            record = dataclasses.replace(record, failures=(*record.failures, what))
+        keep(record)
+    for start in starting:
+        tell("doing", f"first call of {start.name}")
+        record = dataclasses.replace(record, starts=(*record.starts, measure_start(start)))
+        tell("tell", 1)
+    record = dataclasses.replace(record, complete=True)
+    keep(record)
+    return record
+
+
+def measure_start(start: Start) -> Start:
+    """The start of one contender, in fresh processes with caches of their own."""
+    absent = _missing(start.name)
+    if absent is not None:
+        return dataclasses.replace(start, reason=absent)
+    job = {
+        "kind": "start",
+        "threads": start.threads,
+        "contender": start.name,
+        "workload": start.workload,
+        "dtype": start.dtype,
+    }
+    with tempfile.TemporaryDirectory() as caches:
+        try:
+            imports = _import_seconds(peers.get(start.name).imports)
+            cold, warm = (_start_seconds(job, Path(caches)) for _ in range(2))
+        except BrokenDownError as failure:
+            return dataclasses.replace(start, reason=str(failure).splitlines()[-1])
+    return dataclasses.replace(
+        start,
+        imports=imports,
+        prepare=warm["prepare"],
+        first_empty_cache=cold["first"],
+        first_filled_cache=warm["first"],
+        second=warm["second"],
+    )
+
+
+def _starts(plan: Plan) -> Iterator[Start]:
+    """What is started for its own sake: every contender on the first network of the plan."""
+    networks = [name for name in plan.workloads if "epoch" in WORKLOADS[name].tasks]
+    if networks and "epoch" in plan.tasks:
+        for name in plan.contenders:
+            yield Start(name, networks[0], plan.dtypes[0], plan.threads[-1])
+
+
+def _start_seconds(job: dict[str, Any], caches: Path) -> dict[str, float]:
+    """The worker's answer, with all that is cached on disk in this folder."""
+    folders = {
+        "LOOPBP_CACHE_DIR": str(caches / "loopbp"),
+        "JAX_COMPILATION_CACHE_DIR": str(caches / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "TORCHINDUCTOR_CACHE_DIR": str(caches / "torch"),
+        "TRITON_CACHE_DIR": str(caches / "triton"),
+    }
+    answers = dict(_answers(job, lambda kind, value: None, folders))
+    seconds: dict[str, float] = answers["start"]
+    return seconds
+
+
+def _import_seconds(modules: Sequence[str]) -> float:
+    """Seconds to import these modules in a new interpreter."""
+    lines = ["import time", "started = time.perf_counter()"]
+    lines += [f"import {name}" for name in modules]
+    lines += ["print(time.perf_counter() - started)"]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=_with_loopbp(machine.environment(machine.cores())),
+    )
+    if done.returncode:
+        raise BrokenDownError(done.stderr.strip() or "the import failed")
+    return float(done.stdout)
+
+
+def _missing(name: str) -> str | None:
+    """Why a contender cannot be started; None if its library is installed."""
+    package = peers.get(name).imports[0].partition(".")[0]
+    return None if importlib.util.find_spec(package) else f"not installed (no module {package})"
+
+
+def _answers(
+    job: dict[str, Any],
+    tell: Callable[[str, Any], None],
+    variables: dict[str, str] | None = None,
+) -> Iterator[tuple[str, Any]]:
+    """What a worker answers to a job, line by line; `tell` hears it too."""
+    environment = _with_loopbp(machine.environment(job["threads"])) | (variables or {})
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "loopbp.benchmark.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            encoding="utf-8",
+            env=environment,
+        )
+        assert worker.stdin is not None and worker.stdout is not None
+        try:
+            with worker.stdin as stdin:
+                json.dump(job, stdin)
+            for line in worker.stdout:
+                ((kind, value),) = json.loads(line).items()
+                tell(kind, value)
+                yield kind, value
+            code = worker.wait()
+        finally:
+            worker.kill()
+            worker.wait()
+            worker.stdout.close()
+        if code:
+            said.seek(0)
+            last = said.read().strip().splitlines()[-1:] or ["it said nothing"]
+            raise BrokenDownError(f"a measuring process ended with code {code}: {last[0]}")
+
+
+def _with_loopbp(environment: dict[str, str]) -> dict[str, str]:
+    """The environment, with this loopbp to be found."""
+    root = str(Path(__file__).parents[2])
+    path = environment.get("PYTHONPATH")
+    return {**environment, "PYTHONPATH": root if not path else os.pathsep.join([root, path])}

@@ -1,0 +1,50 @@
+"""What the README quotes is what is there."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import loopbp.kernels.textbook as textbook
+from loopbp.kernels.compile import uncompiled
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+@pytest.fixture(scope="module")
+def readme() -> str:
+    return README.read_text(encoding="utf-8")
+
+
+def test_the_quoted_kernel_is_the_kernel(readme: str) -> None:
+    quoted = re.search(r"<!-- from \S+: hidden_delta -->\n```python\n(.*?)```", readme, re.DOTALL)
+    assert quoted is not None
+    assert quoted.group(1) == inspect.getsource(uncompiled(textbook.hidden_delta))
+
+
+def test_every_linked_file_exists(readme: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", readme)
+    assert len(links) >= 5
+    missing = [link for link in links if not (README.parent / link).exists()]
+    assert missing == []
+
+
+def test_the_python_example_runs(readme: str, tmp_path: Path, monkeypatch) -> None:
+    import numpy as np
+
+    block = re.search(r"## From Python.*?```python\n(.*?)```", readme, re.DOTALL)
+    assert block is not None
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    X, held_out = random.standard_normal((30, 4)), random.standard_normal((9, 4))
+    names = {
+        "X": X,
+        "Y": random.integers(0, 3, 30),
+        "X_held_out": held_out,
+        "Y_held_out": random.integers(0, 3, 9),
+    }
+    exec(compile(block.group(1), "README.md", "exec"), names)
+    assert len(names["history"].frame) == 20
+    assert (tmp_path / "my-report" / "report.html").stat().st_size > 1000
+    assert names["net"].sizes == (4, 8, 3)
