@@ -1,8 +1,8 @@
 """The command `loopbp`.
 
 Only typer is imported before a command runs, so that `loopbp --help` answers at once; a command
-imports what it needs. Results go to stdout, all else to stderr. Exit codes: 0; 1 when a gradient
-check fails; 2 for an error, said in one message; 130 after Ctrl-C.
+imports what it needs. Results go to stdout, all else to stderr. Exit codes: 0; 1 when a check
+fails; 2 for an error, said in one message; 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 import loopbp
 
-from . import check, report, terminal, train
+from . import check, exactness, report, terminal, train
 from .options import FAILED, INTERRUPTED, spread
 
 
@@ -45,7 +45,13 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (report.report, train.train, check.check):
+COMMANDS = (
+    report.report,
+    train.train,
+    check.check,
+    exactness.exactness,
+)
+for command in COMMANDS:
     app.command()(spread(command))
 
 

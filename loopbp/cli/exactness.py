@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 LISTED = 10
 
 #: The command that makes the report and the shipped hashes again, from the repository's root.
-AGAIN = (
-    "loopbp exactness --write loopbp/data/exactness.json --write reports/exactness/README.md"
-)
+AGAIN = "loopbp exactness --write loopbp/data/exactness.json --write reports/exactness/README.md"
 
 
 def exactness(
@@ -88,9 +86,12 @@ def exactness(
     terminal.table(*_table(frame))
     different = frame[~frame["equal"]]
     _list(different)
+    equal = f"{len(different):,} of them not equal" if len(different) else "all equal"
+    processors = ", ".join(frame["processor"].unique())
+    terminal.say(f"{len(frame):,} hashes, compiled for processors {processors}: {equal}")
     for path in write or ():
         found = proof.agreed(frame)
-        text = proof.to_json(found) if path.suffix == ".json" else proof.to_markdown(found, AGAIN)
+        text = proof.to_json(found) if path.suffix == ".json" else proof.to_markdown(frame, AGAIN)
         with replacing(path) as file:
             file.write(text.encode())
         terminal.say(f"written: {path}")
@@ -114,25 +115,24 @@ def _known(
 
 def _table(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Headings and rows: a row for each problem, dtype and engine, a column for each quantity."""
-    from loopbp.exactness import QUANTITIES
-
-    names = [*QUANTITIES[1:2], "x", "δ", *QUANTITIES[4:]]
+    quantities = ("S", "x", "delta", "losses", "gradient", "weights")
     rows = []
     for labels, group in frame.groupby(["problem", "dtype", "engine"], sort=False):
         threads = ",".join(str(n) for n in sorted(set(group["threads"])))
         equal = group.groupby("quantity")["equal"].all()
-        cells = ["equal" if equal[q] else "DIFFERS" for q in QUANTITIES[1:]]
+        cells = ["equal" if equal[q] else "not" for q in quantities]
         rows.append([*(str(label) for label in labels), threads, *cells])
-    return ["problem", "dtype", "engine", "threads", *names], rows
+    return ["problem", "dtype", "engine", "threads", *quantities], rows
 
 
 def _list(different: pd.DataFrame) -> None:
-    """The first differences, and what they come from if the inputs differ already."""
-    for row in different.head(LISTED).itertuples():
+    """The first differences. Where `given` is among them, the inputs differ already."""
+    for row in different.head(LISTED).to_dict("records"):
+        expected = row["expected"][:12] if row["expected"] else "none"
         terminal.say(
-            f"{row.quantity} of {row.problem} in {row.dtype}: engine {row.engine}, threads "
-            f"{row.threads}, processor {row.processor}, batch {row.batch}, order {row.order}: "
-            f"{row.sha256[:12]}, expected {str(row.expected)[:12]}"
+            f"{row['quantity']} of {row['problem']} in {row['dtype']}: engine {row['engine']}, "
+            f"threads {row['threads']}, processor {row['processor']}, batch {row['batch']}, order "
+            f"{row['order']}: {row['sha256'][:12]}, expected {expected}"
         )
     if len(different) > LISTED:
         terminal.say(f"… and {len(different) - LISTED} more")

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from ..checks import choice
+from ..kernels import environment
 from .base import Engine
 from .loops import LoopEngine
 from .tables import ACTIVATIONS, OUTPUT_LOSSES, SUM_LOSSES
@@ -30,5 +31,13 @@ ENGINES["auto"] = ENGINES["tiled"]
 
 
 def find(name: object) -> Engine:
-    """The engine of that name; raises `TypeError` or `ValueError` for anything else."""
-    return ENGINES[choice("engine", name, ENGINES)]
+    """The engine of that name.
+
+    Raises `TypeError` or `ValueError` for anything else, and `FloatingPointError` where an exact
+    engine could not be exact, because this thread flushes subnormal numbers to zero or does not
+    round to nearest.
+    """
+    engine = ENGINES[choice("engine", name, ENGINES)]
+    if engine.exact:
+        environment.check()
+    return engine
