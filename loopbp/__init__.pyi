@@ -1,3 +1,4 @@
+from . import graph as graph
 from .gradcheck import GradientCheck as GradientCheck
 from .gradcheck import GradientCheckError as GradientCheckError
 from .gradcheck import gradcheck as gradcheck
