@@ -102,8 +102,15 @@ class Network:
 
     @property
     def theta(self) -> FloatArray:
-        """All parameters (P,), C-contiguous; assign in place: `net.theta[...] = …`."""
+        """All parameters (P,), C-contiguous. Assigning to it copies into the same memory."""
         return self._theta
+
+    @theta.setter
+    def theta(self, values: ArrayLike) -> None:
+        given = numeric("theta", values)
+        if given.shape != self._theta.shape:
+            raise ValueError(f"theta: expected shape {self._theta.shape}; got {given.shape}")
+        self._theta[...] = given
 
     @property
     def W(self) -> tuple[FloatArray, ...]:

@@ -16,13 +16,12 @@ import pytest
 from llvmlite import binding
 from problems import ELEMENTWISE, EXACT, OUTPUT_LOSSES
 
-import loopbp
 from loopbp import exactness
 from loopbp.engines import SUM_LOSSES
 from loopbp.exactness import PROBLEMS, Case, Hash
 from loopbp.kernels import environment, textbook
 
-ROOT = Path(loopbp.__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-P", "-m", "loopbp", "exactness"]
 DISABLED = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 CHECKED = os.environ.get("NUMBA_BOUNDSCHECK") == "1"

@@ -182,7 +182,11 @@ def test_weights_may_be_given_and_are_copied(dtype):
         ({"init": [np.zeros((4, 4)), np.zeros((4, 2))]}, ValueError, "init[1]: expected shape (5"),
         ({"init": np.full(26, np.nan)}, ValueError, "init: expected finite float64 numbers; got n"),
         ({"init": ["a"] * 26}, TypeError, "init: expected an array of real numbers"),
-        ({"init": "normal", "std": -1}, ValueError, "std: expected a finite number ≥ 0 and ≤ 1e+30"),
+        (
+            {"init": "normal", "std": -1},
+            ValueError,
+            "std: expected a finite number ≥ 0 and ≤ 1e+30",
+        ),
         ({"init": "normal", "std": np.nan}, ValueError, "std: expected a finite number ≥ 0"),
         ({"init": "he", "std": 1.0}, ValueError, "std: expected init='normal' with it"),
         ({"seed": -1}, ValueError, "seed: expected an integer ≥ 0; got -1"),
@@ -209,6 +213,19 @@ def test_every_message_names_its_argument(argument, value):
 def test_initial_weights_are_finite():
     with pytest.raises(ValueError, match="std: "):
         Network([3, 2], init="normal", std=1e300, dtype="float32")
+
+
+def test_assigning_to_theta_keeps_its_memory():
+    net = Network([2, 2])
+    W, theta = net.W[0], net.theta
+    net.theta = np.arange(6.0)
+    net.theta *= 2
+    assert net.theta is theta
+    assert W.tolist() == [[0, 2], [4, 6], [8, 10]]
+    with pytest.raises(ValueError, match=re.escape("theta: expected shape (6,); got (5,)")):
+        net.theta = np.zeros(5)
+    with pytest.raises(AttributeError):
+        net.W = (np.zeros((3, 2)),)
 
 
 # --- Targets ------------------------------------------------------------------------------------

@@ -48,3 +48,13 @@ def test_the_python_example_runs(readme: str, tmp_path: Path, monkeypatch) -> No
     assert len(names["history"].frame) == 20
     assert (tmp_path / "my-report" / "report.html").stat().st_size > 1000
     assert names["net"].sizes == (4, 8, 3)
+
+
+def test_the_graph_example_gives_the_numbers_beside_it(readme: str) -> None:
+    block = re.search(r"## Computational graphs.*?```python\n(.*?)```", readme, re.DOTALL)
+    assert block is not None
+    names: dict[str, object] = {}
+    exec(compile(block.group(1), "README.md", "exec"), names)
+    grads = [names[name].grad for name in ("x", "m", "t")]  # type: ignore[attr-defined]
+    # ∂L/∂f = f − y = 1 up to the rounding of 1.1 · 200, so about 1e-12 of each.
+    assert grads == pytest.approx([2.2, 110, 200], rel=1e-12)
