@@ -467,9 +467,7 @@ def _given(net: Architecture, init: Any) -> FloatArray:
     return finite("init", given, net.dtype).copy()
 
 
-def _one_hot(
-    argument: str, labels: NDArray[Any], classes: int, dtype: np.dtype[Any]
-) -> FloatArray:
+def _one_hot(argument: str, labels: NDArray[Any], classes: int, dtype: np.dtype[Any]) -> FloatArray:
     """Rows with a single 1 at the label; raises for labels that are not 0 … classes − 1."""
     if labels.dtype.kind not in "iu":
         raise TypeError(

@@ -177,7 +177,7 @@ def test_affine_layer_by_hand():
 def test_gradient_handed_back_by_hand():
     """∂y_j = Σ_k δ_k w_jk for a layer's inputs, then δ_j = ∂y_j f′(u_j), ∂w_ij = y_i δ_j."""
     weights, X, Y = random_problem([3, 4, 2], "sigmoid", "half_sse", seed=3, n=1)
-    S, x, _, delta, grad = passes(weights, X, Y, ["sigmoid", "sigmoid"], "half_sse")
+    S, _, _, delta, grad = passes(weights, X, Y, ["sigmoid", "sigmoid"], "half_sse")
     u_hidden, u_out = S[0][0], S[1][0]
     y_out = [1 / (1 + math.exp(-u)) for u in u_out]
     delta_out = [(y - t) * y * (1 - y) for y, t in zip(y_out, Y[0], strict=True)]
