@@ -1,4 +1,6 @@
 from . import graph as graph
+from .derivation import Derivation as Derivation
+from .derivation import explain as explain
 from .gradcheck import GradientCheck as GradientCheck
 from .gradcheck import GradientCheckError as GradientCheckError
 from .gradcheck import gradcheck as gradcheck

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 import loopbp
 
-from . import check, exactness, report, terminal, train
+from . import check, exactness, explain, report, terminal, train
 from .options import FAILED, INTERRUPTED, spread
 
 
@@ -50,6 +50,7 @@ COMMANDS = (
     train.train,
     check.check,
     exactness.exactness,
+    explain.explain,
 )
 for command in COMMANDS:
     app.command()(spread(command))
