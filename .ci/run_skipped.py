@@ -10,13 +10,13 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 
-def skipped(report: Path) -> list[tuple[str, str, str]]:
-    """Module (and class), name and reason of every skipped test."""
-    found = []
+def skipped(report: Path) -> dict[tuple[str, str], str]:
+    """The reason of every skipped test, by its module (and class) and name."""
+    found = {}
     for case in ET.parse(report).getroot().iter("testcase"):
         reason = case.find("skipped")
         if reason is not None and reason.get("type") != "pytest.xfail":
-            found.append((case.get("classname"), case.get("name"), reason.get("message")))
+            found[case.get("classname"), case.get("name")] = reason.get("message")
     return found
 
 
@@ -30,16 +30,17 @@ def file_of(classname: str) -> str:
 
 def main() -> int:
     before = skipped(Path(sys.argv[1]))
-    files = sorted({file_of(classname or name) for classname, name, _ in before})
+    files = sorted({file_of(classname or name) for classname, name in before})
     print(f"{len(before)} tests were skipped, in {len(files)} files")
     if not files:
         return 0
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "again.xml")
         code = subprocess.call(["pytest", "-q", "-n", "2", f"--junitxml={report}", *files])
-        still = skipped(report)
-    for classname, name, reason in still:
-        print(f"still skipped: {classname}::{name}: {reason}")
+        again = skipped(report)
+    still = before.keys() & again.keys()
+    for classname, name in sorted(still):
+        print(f"still skipped: {classname}::{name}: {again[classname, name]}")
     return code or (1 if still else 0)
 
 

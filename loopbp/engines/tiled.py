@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import FloatArray
-from ..kernels import epoch, product, threads
+from ..kernels import environment, epoch, product, threads
 from ..kernels.plan import Plan, Table, code, plan
 from ..optimizers import Adam, Optimizer
 from ..workspace import Architecture, Descent, Indices, Steps, Workspace
@@ -25,9 +25,11 @@ from .tables import ACTIVATIONS, OUTPUT_LOSSES, SUM_LOSSES
 #: Examples that go through all layers together where a batch is larger.
 BLOCK_EXAMPLES = 256
 
-#: Multiply-adds per pass over the network below which one thread does the work: starting and
-#: joining threads takes some 10 µs, the time of about 500,000 multiply-adds.
-THREADS_FROM = 2_000_000
+#: Multiply-adds of a forward pass (examples × weights) below which one thread does the work. A
+#: step starts and joins threads twice, and threads that have slept take 7 to 15 µs each time; on
+#: one thread, a step with so many multiply-adds takes some 500 µs. Two threads then win on a
+#: machine at rest, and lose little where another process wants the second core.
+THREADS_FROM = 8_000_000
 
 
 @functools.lru_cache(maxsize=64)
@@ -43,6 +45,7 @@ class Memory:
     """What the loops of one plan work on: the weights in panels, and rows for some examples."""
 
     def __init__(self, net: Architecture, examples: int, workers: int, vectors: int) -> None:
+        self.workers = workers
         self.plan = _plan(net)
         dtype = net.dtype
         self.examples = examples
@@ -53,6 +56,7 @@ class Memory:
         self.scratch = _aligned(
             (workers, (epoch.CHUNK + 1) * product.PANEL_BYTES // dtype.itemsize), dtype
         )
+        self.columns = _aligned((5, self.plan.rows), np.dtype(np.float64))
         self.work = _aligned((4, self.plan.rows * examples), dtype)
         self.work[...] = 0
         self.y = _aligned((examples, int(self.plan.layers[-1, epoch.STRIDE])), dtype)
@@ -68,8 +72,8 @@ class Memory:
         return self.work, self.y, self.sums
 
     @property
-    def gradient(self) -> tuple[FloatArray, FloatArray]:
-        return self.grad, self.scratch
+    def gradient(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        return self.grad, self.scratch, self.columns
 
     def step(self, rule: int, numbers: FloatArray) -> tuple[FloatArray, Table, FloatArray]:
         return self.vectors, np.array([rule]), numbers
@@ -99,11 +103,13 @@ class TiledEngine(LoopEngine):
 
     def _memory(self, net: Architecture, examples: int, vectors: int = 0) -> Memory:
         """Working memory; that of the last call, where it fits, since new memory costs time."""
-        key = net, examples, threads.present(), vectors
+        key = net, examples, _workers(net, examples), vectors
         if getattr(self._kept, "key", None) != key:
             self._kept.memory = Memory(*key)
             self._kept.key = key
         memory: Memory = self._kept.memory
+        if memory.workers > 1:
+            environment.check_threads(memory.workers)
         return memory
 
     def forward(self, net: Architecture, W: Sequence[FloatArray], work: Workspace) -> None:
@@ -146,25 +152,24 @@ class TiledEngine(LoopEngine):
         epoch.load_weights(memory.theta, theta, memory.plan.layers)
         if do & epoch.BACKWARD:
             epoch.transpose_weights(memory.transposed, theta, memory.plan.layers)
-        workers = _workers(net, memory.examples)
         for start in range(0, N, BLOCK_EXAMPLES):
             stop = min(N, start + BLOCK_EXAMPLES)
             if not do & epoch.FORWARD:
                 _load(memory, work, start, stop)
-            _pass_examples(memory, work, start, stop, do, workers)
+            _pass_examples(memory, work, start, stop, do)
             _save(memory, work, start, stop, do)
             if do & epoch.BACKWARD:
                 what = epoch.KEEP
                 what += epoch.RESUME if start > 0 else 0
                 what += epoch.FINISH if stop == N else 0
-                _pass_weights(memory, stop - start, what, net.dtype.type(divisor), workers)
+                _pass_weights(memory, stop - start, what, net.dtype.type(divisor))
         if do & epoch.BACKWARD:
             epoch.save_weights(theta, memory.grad, memory.plan.layers)
             for g, values in zip(grad, net.views(theta), strict=True):
                 g[...] = values
 
     def descend(self, net: Architecture, descent: Descent, order: Indices) -> Steps:
-        """All steps in one compiled call. descent.grad is filled only where somebody watches."""
+        """All steps in one compiled call. descent.grad, if watched, is the last step's gradient."""
         T = -(-len(order) // descent.batch_size)
         steps = Steps.allocate(net, T, descent.watch)
         memory = self._memory(net, len(descent.work.losses), vectors=2)
@@ -177,10 +182,9 @@ class TiledEngine(LoopEngine):
         rule, numbers = _rule(optimizer, net.dtype)
         betas = (optimizer.beta1, optimizer.beta2) if isinstance(optimizer, Adam) else (0.0, 0.0)
         powers = np.array([betas, state.powers])
-        workers = _workers(net, memory.examples)
         taken = epoch.descend(
             (steps.loss, steps.statistics, descent.grad),
-            workers,
+            memory.workers,
             descent.batch_size,
             (order, descent.inputs, descent.targets),
             memory.weights,
@@ -190,9 +194,11 @@ class TiledEngine(LoopEngine):
             powers,
             layers,
             memory.plan.functions,
-            code(net.dtype, workers > 1),
+            code(net.dtype, memory.workers > 1),
         )
         epoch.save_weights(descent.theta, memory.theta, layers)
+        if descent.watch:
+            epoch.save_weights(descent.grad, memory.grad, layers)
         for panels, vector in zip(memory.vectors, state.vectors, strict=False):
             epoch.save_weights(vector, panels, layers)
         state.step += taken
@@ -201,7 +207,7 @@ class TiledEngine(LoopEngine):
 
 
 def _workers(net: Architecture, examples: int) -> int:
-    """How many threads a pass over so many examples is divided among."""
+    """How many threads a pass over so many examples is divided among; small work starts none."""
     return threads.present() if examples * net.parameters >= THREADS_FROM else 1
 
 
@@ -218,29 +224,27 @@ def _rule(optimizer: Optimizer, dtype: np.dtype[Any]) -> tuple[int, FloatArray]:
     return (epoch.NESTEROV if optimizer.nesterov else epoch.MOMENTUM), numbers
 
 
-def _pass_examples(
-    memory: Memory, work: Workspace, start: int, stop: int, do: int, workers: int
-) -> None:
+def _pass_examples(memory: Memory, work: Workspace, start: int, stop: int, do: int) -> None:
     """`epoch.pass_examples` for some examples of a workspace."""
     plan = memory.plan
     data = np.arange(start, stop), work.x[0], work.y
-    addresses = code(memory.theta.dtype, workers > 1)
+    addresses = code(memory.theta.dtype, memory.workers > 1)
     examples = data, memory.weights, memory.rows, plan.layers, plan.functions, addresses
-    if workers == 1:
+    if memory.workers == 1:
         epoch.pass_examples(do, 0, stop - start, *examples)
     else:
-        epoch.divide_examples(workers, do, stop - start, *examples)
+        epoch.divide_examples(memory.workers, do, stop - start, *examples)
 
 
-def _pass_weights(memory: Memory, examples: int, what: int, divisor: Any, workers: int) -> None:
+def _pass_weights(memory: Memory, examples: int, what: int, divisor: Any) -> None:
     """`epoch.pass_weights` for all weights, without a step; `what` as in the kernel."""
     step = memory.step(0, np.zeros(8, memory.theta.dtype))
-    addresses = code(memory.theta.dtype, workers > 1)
+    addresses = code(memory.theta.dtype, memory.workers > 1)
     parameters = memory.weights, memory.rows, memory.gradient, step, memory.plan.layers, addresses
-    if workers == 1:
+    if memory.workers == 1:
         epoch.pass_weights(what, 0, 1, examples, divisor, *parameters)
     else:
-        epoch.divide_weights(workers, what, examples, divisor, *parameters)
+        epoch.divide_weights(memory.workers, what, examples, divisor, *parameters)
 
 
 def _load(memory: Memory, work: Workspace, start: int, stop: int) -> None:

@@ -25,7 +25,7 @@ Arrays that belong together come as tuples:
 import numba
 import numpy as np
 
-from . import statistics, textbook, tiled, update
+from . import product, statistics, textbook, tiled, update
 from .address import block, call, window
 from .compile import kernel, part
 from .loss import cross_entropy_delta
@@ -43,8 +43,9 @@ X, S, SUM, DELTA = range(4)
 # What `pass_examples` does; to be added up.
 LOAD, FORWARD, LOSS, BACKWARD = 1, 2, 4, 8
 
-# What `pass_weights` does: go on from the sums in grad; leave the result in grad; divide; update.
-RESUME, KEEP, FINISH, UPDATE = 1, 2, 4, 8
+# What `pass_weights` does: go on from the sums in grad; leave the result in grad; divide; update;
+# take the statistics of each column.
+RESUME, KEEP, FINISH, UPDATE, WATCH = 1, 2, 4, 8, 16
 
 # The rules of update.
 DESCENT, MOMENTUM, NESTEROV, ADAM = range(4)
@@ -175,12 +176,13 @@ def hidden_deltas(start, stop, weights, rows, layers, functions, code):
 def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, layers, code):
     """The gradient over N examples of one part of the weights, and what `do` says.
 
-    gradient: grad (P,), in panels, written with KEEP; scratch (parts, ·), used without it. step:
-    vectors (2, P) of the optimiser, in panels; rule (1,) int64 and numbers (8,), as in
-    `take_step`. Modified in place: weights, gradient and vectors.
+    gradient: grad (P,), in panels, written with KEEP; scratch (parts, ·), used without it;
+    columns (5, C) float64, written with WATCH: what `statistics.over_columns` reads, layer after
+    layer as in a row of work. step: vectors (2, P) of the optimiser, in panels; rule (1,) int64
+    and numbers (8,), as in `take_step`. Modified in place: weights, gradient and vectors.
     """
     theta, transposed = weights
-    grad, scratch = gradient
+    grad, scratch, columns = gradient
     width = tiled.panel_width(theta.itemsize)
     at_once = do == FINISH + UPDATE and step[1][0] == DESCENT and N <= tiled.BLOCK_TERMS
     for l in range(layers.shape[0] - 1):
@@ -190,7 +192,10 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
         delta = rows_of(rows, DELTA, layers, l + 1, 0, N)
         chunks = (I - 2) // CHUNK + 1
         blocks = chunks * ((J - 1) // width + 1)
-        for b in range(blocks * part // parts, blocks * (part + 1) // parts):
+        start, end = blocks * part // parts, blocks * (part + 1) // parts
+        if do & WATCH:  # a column is one sum: whole panels
+            start, end = start // chunks * chunks, end // chunks * chunks
+        for b in range(start, end):
             p, c = divmod(b, chunks)
             j, j_stop = p * width, min(J, (p + 1) * width)
             i, i_stop = c * CHUNK, min(I, (c + 1) * CHUNK + 1)
@@ -213,11 +218,28 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
                 tiled.weight_gradient(block_g, delta, x, i + top, j, do & RESUME != 0, code[ADD])
             if do & FINISH:
                 tiled.divide(g, divisor)
+            if do & WATCH:
+                at = layers[l + 1, ROWS] + j
+                watch_block(columns[:, at : at + j_stop - j], g.reshape(W.shape), delta, c, j)
             if do & UPDATE:
                 take_step(theta, first, stop, g, step)
                 if l > 0:
                     turned = transposed[layers[l, TRANSPOSED] : layers[l + 1, TRANSPOSED]]
                     tiled.transpose(turned, W, K, tiled.padded(I - 1, theta.itemsize), i, j)
+
+
+@part
+def watch_block(columns, grad, delta, c, j):
+    """Takes the statistics of columns on to the c-th block of the gradient, in their panel.
+
+    Modified in place: columns (5, w), which begin at j. Read: grad (rows, w); delta (N, stride).
+    """
+    w = columns.shape[1]
+    if c == 0:
+        columns[:] = 0
+        panel = window(delta.ravel(), j, (delta.shape[0], w), (delta.shape[1], 1))
+        product.add_squares(columns[4:], panel)
+    product.add_columns(columns, grad)
 
 
 @part
@@ -311,8 +333,8 @@ def descend(
     """Steps of mini-batch descent; returns the number of steps taken.
 
     A step whose loss is not finite is the last, and changes no weight. Modified in place: out:
-    loss (T,), stats (T, L, 5) or (T, 0, 5), both float64, and the flat gradient (P,), which is
-    filled if there are stats; weights, rows, gradient and step; powers (2, 2) float64, β₁ and β₂
+    loss (T,), stats (T, L, 5) or (T, 0, 5), both float64, and a flat gradient (P,), which is
+    room for `take_statistics`; weights, rows, gradient and step; powers (2, 2) float64, β₁ and β₂
     above β₁^t and β₂^t. The numbers of the examples in data are the order of the whole run.
     """
     loss, stats, flat = out
@@ -334,25 +356,34 @@ def descend(
             for k in range(2):
                 powers[1, k] = powers[1, k] * powers[0, k]
                 numbers[6 + k] = 1.0 - powers[1, k]
-        do = FINISH + (KEEP if watch else 0) + (UPDATE if finite else 0)
+        do = FINISH + (KEEP + WATCH if watch else 0) + (UPDATE if finite else 0)
         all_weights(threads, do, N, divisor, weights, rows, gradient, step, layers, code)
         if watch:
-            save_weights(flat, gradient[0], layers)
-            take_statistics(stats[t], flat, N, rows, layers)
+            take_statistics(stats[t], flat, N, rows, gradient, layers)
         if not finite:
             return t
     return loss.shape[0]
 
 
 @part
-def take_statistics(stats, flat, N, rows, layers):
-    """The statistics of one step's gradient, a row per layer. Modified in place: stats (L, 5)."""
+def take_statistics(stats, flat, N, rows, gradient, layers):
+    """`statistics.gradient_statistics` of one step, a row per layer, from those of the columns.
+
+    Modified in place: stats (L, 5); flat (P,), where a layer's gradient is needed once more. Read:
+    rows and gradient, from a step with WATCH.
+    """
     first = 0
     for l in range(layers.shape[0] - 1):
-        I, J = layers[l, SIZE] + 1, layers[l + 1, SIZE]
-        grad = flat[first : first + I * J].reshape(I, J)
-        delta = rows_of(rows, DELTA, layers, l + 1, 0, N)
-        statistics.gradient_statistics(stats[l], grad, columns_of(delta, J))
+        I, J, at = layers[l, SIZE] + 1, layers[l + 1, SIZE], layers[l + 1, ROWS]
+        out = stats[l]
+        statistics.over_columns(out, gradient[2][:, at : at + J], I, N)
+        if statistics.left_the_range(out[1]):
+            grad = flat[first : first + I * J].reshape(I, J)
+            tiled.from_panels(grad, gradient[0][layers[l, PANELS] : layers[l + 1, PANELS]])
+            out[1] = statistics.root_sum_of_squares(grad)
+        if statistics.left_the_range(out[4]):
+            delta = columns_of(rows_of(rows, DELTA, layers, l + 1, 0, N), J)
+            out[4] = statistics.root_sum_of_squares(delta) / np.sqrt(N)
         first += I * J
 
 

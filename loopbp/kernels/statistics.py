@@ -1,14 +1,15 @@
 """What a gradient looks like in a few numbers: the statistics of one layer.
 
 They are not part of the derivation, so they are summed in float64 whatever the dtype, column by
-column and then over the columns: a fixed order, the same on every machine.
+column and then over the columns: a fixed order, the same on every machine. The numbers of a column
+may be computed beside those of any other (see `product.add_columns`).
 """
 
 import math
 
 import numpy as np
 
-from .compile import kernel, scalar
+from .compile import kernel, part, scalar
 
 #: What `gradient_statistics` writes, in order.
 NAMES = ("mean_abs", "l2", "max_abs", "zeros", "delta_norm")
@@ -39,11 +40,64 @@ def root_sum_of_squares(values):
 
 
 @scalar
-def root_of(total, values):
-    """√total, where total = Σ v²; by scaling where the squares left the range of float64."""
-    if 1e-280 < total < np.inf:
-        return math.sqrt(total)
-    return root_sum_of_squares(values)
+def left_the_range(norm):
+    """Whether a norm that is the root of a sum of squares has to be taken again by scaling.
+
+    The squares were subnormal, zero or not finite, or there was a NaN.
+    """
+    return not 1e-140 < norm < np.inf
+
+
+@part
+def add_columns(columns, values):
+    """Goes on with Σ |v|, Σ v², max |v| and the number of zeros in each column, row after row.
+
+    A NaN does not count for the maximum. Modified in place: columns (4 or more, J) float64. Read:
+    values (R, J).
+    """
+    for r in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            a = abs(np.float64(values[r, j]))
+            columns[0, j] += a
+            columns[1, j] += a * a
+            columns[2, j] = a if a > columns[2, j] else columns[2, j]
+            columns[3, j] += 1.0 if a == 0.0 else 0.0
+
+
+@part
+def add_squares(columns, values):
+    """Goes on with Σ v² in each column, row after row.
+
+    Modified in place: columns (1, J) float64. Read: values (R, J).
+    """
+    for r in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            v = np.float64(values[r, j])
+            columns[0, j] += v * v
+
+
+@part
+def over_columns(out, columns, I, N):
+    """The numbers of `gradient_statistics` from those of the J columns, the first column first.
+
+    The norms are roots of the sums as they are. Modified in place: out (5,) float64. Read:
+    columns (5, J) float64, with J at least 1: Σ |g|, Σ g², max |g| without NaN and the number of
+    zeros in each column of a gradient (I, J), then Σ δ² over N examples.
+    """
+    J = columns.shape[1]
+    total, squares, largest = columns[0, 0], columns[1, 0], columns[2, 0]
+    zeros, delta_squares = columns[3, 0], columns[4, 0]
+    for j in range(1, J):
+        total += columns[0, j]
+        squares += columns[1, j]
+        largest = larger(largest, columns[2, j])
+        zeros += columns[3, j]
+        delta_squares += columns[4, j]
+    out[0] = total / (I * J)
+    out[1] = math.sqrt(squares)
+    out[2] = total if total != total else largest
+    out[3] = zeros / (I * J)
+    out[4] = math.sqrt(delta_squares) / math.sqrt(N)
 
 
 @kernel
@@ -57,28 +111,11 @@ def gradient_statistics(out, grad, delta):
     """
     I, J = grad.shape
     N = delta.shape[0]
-    sums, squares, largest = np.zeros(J), np.zeros(J), np.zeros(J)
-    zeros = np.zeros(J)
-    for i in range(I):
-        for j in range(J):
-            a = abs(np.float64(grad[i, j]))
-            sums[j] += a
-            squares[j] += a * a
-            largest[j] = larger(largest[j], a)
-            zeros[j] += 1.0 if a == 0.0 else 0.0
-    delta_squares = np.zeros(J)
-    for n in range(N):
-        for j in range(J):
-            d = np.float64(delta[n, j])
-            delta_squares[j] += d * d
-    for j in range(1, J):
-        sums[0] += sums[j]
-        squares[0] += squares[j]
-        zeros[0] += zeros[j]
-        largest[0] = larger(largest[0], largest[j])
-        delta_squares[0] += delta_squares[j]
-    out[0] = sums[0] / (I * J)
-    out[1] = root_of(squares[0], grad)
-    out[2] = largest[0]
-    out[3] = zeros[0] / (I * J)
-    out[4] = root_of(delta_squares[0], delta) / math.sqrt(N)
+    columns = np.zeros((5, J))
+    add_columns(columns, grad)
+    add_squares(columns[4:], delta)
+    over_columns(out, columns, I, N)
+    if left_the_range(out[1]):
+        out[1] = root_sum_of_squares(grad)
+    if left_the_range(out[4]):
+        out[4] = root_sum_of_squares(delta) / math.sqrt(N)

@@ -1,9 +1,13 @@
 """How many threads the compiled loops are divided among: Numba's own setting."""
 
+import functools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numba
+
+_WAIT_POLICY = "OMP_WAIT_POLICY"
 
 
 def most() -> int:
@@ -14,8 +18,28 @@ def most() -> int:
 
 def present() -> int:
     """How many threads compiled loops use now: `numba.set_num_threads`, or `most()`."""
+    _start()
     number: int = numba.get_num_threads()
     return number
+
+
+@functools.cache
+def _start() -> None:
+    """Starts Numba's threads, such that they sleep while they wait for work or for one another.
+
+    By default GNU OpenMP lets them spin. Where another process wants the cores, a thread spins
+    away the time that the one it waits for would need: two threads are then five times slower than
+    one, or worse. The policy is read once, when the library is loaded: it stays as it is where
+    somebody has set it, or has started Numba's threads before.
+    """
+    if _WAIT_POLICY in os.environ:
+        numba.get_num_threads()
+        return
+    os.environ[_WAIT_POLICY] = "passive"
+    try:
+        numba.get_num_threads()
+    finally:
+        del os.environ[_WAIT_POLICY]
 
 
 def layer() -> str | None:
@@ -30,7 +54,7 @@ def layer() -> str | None:
 @contextmanager
 def limited_to(threads: int) -> Iterator[None]:
     """Within the block, compiled loops of this thread use so many threads, from 1 to `most()`."""
-    before = numba.get_num_threads()
+    before = present()
     numba.set_num_threads(threads)
     try:
         yield

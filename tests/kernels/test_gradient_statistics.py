@@ -40,7 +40,7 @@ def test_one_entry_and_none_but_zeros(call, number):
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200, 5e-324, 1e300])
 def test_norms_whose_squares_leave_float64(call, scale):
-    got = measured(call, [[3 * scale], [-4 * scale]], [[0, 3 * scale], [4 * scale, 0]])
+    got = measured(call, [[3 * scale, 0], [0, -4 * scale]], [[0, 3 * scale], [4 * scale, 0]])
     assert got["l2"] == pytest.approx(5 * scale, rel=1e-15)
     assert got["delta_norm"] == pytest.approx(5 / np.sqrt(2) * scale, rel=1e-15, abs=5e-324)
     assert got["max_abs"] == 4 * scale

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 
 from loopbp.engines import ACTIVATIONS, ENGINES, Engine
+from loopbp.engines.tiled import TiledEngine
 from loopbp.kernels import epoch, product, tiled
 from loopbp.kernels.address import address, call, window
 from loopbp.optimizers import SGD, Adam, Optimizer, OptimizerState
-from loopbp.engines.tiled import TiledEngine
 from loopbp.workspace import Architecture, Descent, Workspace
 
 TILED = TiledEngine()
@@ -108,9 +108,7 @@ def run(engine: Engine, case: Case, calls: int = 2) -> dict[str, Any]:
     work = Workspace.allocate(case.net, min(case.B, case.N))
     state = OptimizerState.start(optimizer, theta)
     grad = np.zeros_like(theta)
-    descent = Descent(
-        theta, grad, inputs, targets, work, case.B, optimizer, state, case.watch
-    )
+    descent = Descent(theta, grad, inputs, targets, work, case.B, optimizer, state, case.watch)
     order = np.random.default_rng(0).permutation(case.N)
     found: dict[str, Any] = {}
     for c in range(calls):
@@ -235,6 +233,41 @@ def test_stops_at_the_first_loss_that_is_not_finite(watch: bool) -> None:
     assert_same(found, expected)
 
 
+@pytest.mark.parametrize("scale", [0.0, 1e-60, 1e-100, 1e60, 1e100])
+def test_statistics_where_squares_leave_the_range(scale: float) -> None:
+    """Gradients from 0 to the end of float64, of which the sum of squares is 0 or infinite."""
+    case = Case((4, 5, 3), ("identity", "identity"), "sse", 6, 3, watch=True, scale=scale)
+    assert_same(run(TILED, case, calls=1), run(TEXTBOOK, case, calls=1))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_columns_of_a_panel(rows: int, dtype: str) -> None:
+    """Sums, squares, maxima without NaN and zeros of each column, each sum row after row."""
+    lanes = product.REGISTERS.bytes // np.dtype(dtype).itemsize
+    random = np.random.default_rng(rows)
+    for width in (lanes, 2 * lanes):
+        values = random.standard_normal((rows, width + 3)).astype(dtype)[:, :width]
+        values[0, 0], values[-1, 1], values[0, 2], values[-1, 3] = np.nan, -0.0, 0, -np.inf
+        columns = random.standard_normal((5, width)) ** 2
+        expected = columns.copy()
+        for row in np.abs(values.astype(np.float64)):
+            expected[0] += row
+            expected[1] += row * row
+            expected[2] = np.fmax(expected[2], row)
+            expected[3] += row == 0
+            expected[4] += row * row
+        add_to_columns(columns, values)
+        assert np.array_equal(columns, expected, equal_nan=True)
+
+
+@numba.njit
+def add_to_columns(columns: Any, values: Any) -> None:
+    """Calls the functions that exist in compiled code alone."""
+    product.add_columns(columns, values)
+    product.add_squares(columns[4:], values)
+
+
 @pytest.mark.skipif(not COMPILED, reason="one thread only")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("threads", [2, 3, 8])
@@ -248,6 +281,7 @@ def test_threads(threads: int, dtype: str, monkeypatch: pytest.MonkeyPatch) -> N
         for case in (
             classifier((20, 17, 5), 40, 13, dtype=dtype),
             classifier((20, 300, 5), 7, 2, dtype=dtype, optimizer="adam", watch=True),
+            classifier((200, 300, 5), 7, 3, dtype=dtype, watch=True),
             classifier((5, 3), 2, 1, dtype=dtype),
         ):
             assert_same(passes(TILED, case, case.N), passes(TEXTBOOK, case, case.N))
