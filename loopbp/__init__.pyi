@@ -1,3 +1,4 @@
+from . import datasets as datasets
 from . import graph as graph
 from .derivation import Derivation as Derivation
 from .derivation import explain as explain

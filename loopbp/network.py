@@ -110,12 +110,20 @@ class Network:
         given = numeric("theta", values)
         if given.shape != self._theta.shape:
             raise ValueError(f"theta: expected shape {self._theta.shape}; got {given.shape}")
-        self._theta[...] = given
+        self._theta[...] = finite("theta", given, self.dtype)
 
     @property
     def W(self) -> tuple[FloatArray, ...]:
         """Views (n_l + 1, n_{l+1}) into theta; row 0 holds the biases."""
         return self._W
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"architecture": self.architecture, "theta": self._theta}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.architecture = state["architecture"]
+        self._theta = state["theta"]
+        self._W = self.architecture.views(self._theta)  # a copied view would be an array of its own
 
     @property
     def sizes(self) -> tuple[int, ...]:

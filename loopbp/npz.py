@@ -118,13 +118,15 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     It is written beside `path` under another name, flushed to disk and then moved, so that a reader
     sees the old file or the new one, never a part. After an exception, Ctrl-C included, the old
     file is as it was and the new one is gone. A symbolic link is followed. Permissions are those of
-    any new file. Raises `OSError`.
+    any new file. Raises `OSError`, also where `path` is a device or a pipe, which must not go.
     """
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {target.parent}")
     if target.is_dir():
         raise IsADirectoryError(f"{path}: expected a file; this is a folder")
+    if target.exists() and not target.is_file():
+        raise OSError(f"{path}: expected a regular file; this is a device or a pipe")
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:

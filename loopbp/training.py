@@ -177,7 +177,8 @@ def fit(
 
     Returns the history. Raises `TypeError` or `ValueError` for what does not fit, before any
     weight has changed; `NonFiniteError` when a number stops being finite; `TrainingInterrupted`
-    on Ctrl-C.
+    on Ctrl-C. Whatever stops a run, the network holds the weights of the last finished epoch, or
+    after a `NonFiniteError` those from before the step that failed.
     """
     solver = engines.find(engine)
     integer("epochs", epochs, low=0)
@@ -201,11 +202,14 @@ def fit(
                 history.add(_row(epoch, history.steps, steps, descent, score), steps)
                 history.seconds += time.perf_counter() - started
                 kept = _Kept(net.theta.copy(), descent.state.copy(), epoch)
+    except NonFiniteError as stop:
+        stop.history = history
+        raise
     except KeyboardInterrupt:
         kept.restore(net, descent, history)
         raise TrainingInterrupted(history) from None
-    except NonFiniteError as stop:
-        stop.history = history
+    except BaseException:  # from `progress`, or no more memory
+        kept.restore(net, descent, history)
         raise
     return history
 
@@ -237,16 +241,22 @@ def _descent(
     optimizer = SGD() if optimizer is None else optimizer
     if not isinstance(optimizer, SGD | Adam):
         raise TypeError(f"optimizer: expected loopbp.SGD or loopbp.Adam; got {optimizer!r}")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(net.dtype.type(optimizer.eta)):
+            raise ValueError(f"eta: expected a number that {net.dtype} holds; got {optimizer.eta}")
     inputs = matrix("X", X, net.dtype, columns=net.sizes[0])
     targets = net.targets(Y, len(inputs))
     net.check_weights()
+    if not net.theta.flags.writeable:
+        raise ValueError("net.theta: expected an array that can be written; got a read-only one")
+    size = min(size, len(inputs))
     constant = np.ones((len(inputs), 1), net.dtype)
     return Descent(
         theta=net.theta,
         grad=np.empty_like(net.theta),
         inputs=np.hstack([constant, inputs]),
         targets=targets,
-        work=Workspace.allocate(net.architecture, min(size, len(inputs))),
+        work=Workspace.allocate(net.architecture, size),
         batch_size=size,
         optimizer=optimizer,
         state=OptimizerState.start(optimizer, net.theta),

@@ -27,7 +27,7 @@ import loopbp
 from loopbp.cli import app, options, terminal
 
 COMMAND = [sys.executable, "-m", "loopbp"]
-ROOT = Path(loopbp.__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 
 #: Loops that are not compiled warn of the overflow that these tests bring about.
 overflows = pytest.mark.filterwarnings("ignore::RuntimeWarning")

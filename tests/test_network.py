@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
+import pickle
 import re
 import zipfile
 from typing import Any
@@ -226,6 +228,16 @@ def test_assigning_to_theta_keeps_its_memory():
         net.theta = np.zeros(5)
     with pytest.raises(AttributeError):
         net.W = (np.zeros((3, 2)),)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_copy_has_weights_of_its_own_that_are_views_of_its_theta(duplicate):
+    net = Network([2, 3, 2], seed=1)
+    other = duplicate(net)
+    assert other.theta.tobytes() == net.theta.tobytes()
+    assert all(np.shares_memory(W, other.theta) for W in other.W)
+    other.W[0][...] = 0
+    assert (other.theta[:9] == 0).all() and (net.theta[3:9] != 0).all()
 
 
 # --- Targets ------------------------------------------------------------------------------------

@@ -313,3 +313,11 @@ def test_every_truncation_and_every_damaged_byte_is_an_error_or_harmless(tmp_pat
             for array in got.values():
                 assert any(np.array_equal(array, whole) for whole in expected.values())
     assert refused > len(content) / 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="expected a regular file"):
+        write_arrays(tmp_path / "pipe", {"a": np.zeros(2)})
+    assert not (tmp_path / "pipe").is_file() and len(list(tmp_path.iterdir())) == 1

@@ -505,3 +505,39 @@ def test_an_empty_history_has_no_gradients():
     assert list(History().gradients.columns) == [
         "step", "epoch", "l", "mean_abs", "l2", "max_abs", "zeros", "delta_norm"
     ]  # fmt: skip
+
+
+def test_an_error_from_progress_leaves_the_last_finished_epoch():
+    net, calls = Network([2, 3, 2], seed=1), []
+
+    def fail(progress):
+        calls.append((progress.done, net.theta.copy()))
+        if progress.done > 8:
+            raise ZeroDivisionError
+
+    X, Y = np.arange(16.0).reshape(8, 2) / 16, [0, 1] * 4
+    with pytest.raises(ZeroDivisionError):
+        net.fit(X, Y, epochs=3, batch_size=8, progress=fail)
+    assert [done for done, _ in calls] == [8, 16]
+    assert net.theta.tobytes() == calls[0][1].tobytes()
+
+
+def test_a_batch_larger_than_any_integer_of_the_machine_is_the_whole_set():
+    X, Y = [[0.0, 1.0], [1.0, 0.0]], [0, 1]
+    whole, huge = Network([2, 2], seed=1), Network([2, 2], seed=1)
+    whole.fit(X, Y, batch_size=2, shuffle=False)
+    history = huge.fit(X, Y, batch_size=2**70, shuffle=False)
+    assert history.steps == 1
+    assert huge.theta.tobytes() == whole.theta.tobytes()
+
+
+def test_a_learning_rate_that_float32_cannot_hold():
+    with pytest.raises(ValueError, match="eta: expected a number that float32 holds; got 1e"):
+        Network([2, 2], dtype="float32").fit([[1, 2]], [0], optimizer=SGD(1e300))
+
+
+def test_weights_that_cannot_be_written():
+    net = Network([2, 2])
+    net.theta.flags.writeable = False
+    with pytest.raises(ValueError, match="net.theta: expected an array that can be written"):
+        net.fit([[1, 2]], [0])

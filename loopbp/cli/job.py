@@ -220,6 +220,8 @@ def check_file(argument: str, path: Path) -> None:
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(f"{argument}: expected a file; {path} is a folder")
+    if target.exists() and not target.is_file():
+        raise OSError(f"{argument}: expected a regular file; {path} is a device or a pipe")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{argument}: there is no folder {target.parent}")
     if not os.access(target.parent, os.W_OK | os.X_OK):

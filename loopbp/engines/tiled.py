@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,9 @@ BLOCK_EXAMPLES = 256
 #: one thread, a step with so many multiply-adds takes some 500 µs. Two threads then win on a
 #: machine at rest, and lose little where another process wants the second core.
 THREADS_FROM = 8_000_000
+
+
+_THREADS = threading.Lock()
 
 
 @functools.lru_cache(maxsize=64)
@@ -108,8 +112,6 @@ class TiledEngine(LoopEngine):
             self._kept.memory = Memory(*key)
             self._kept.key = key
         memory: Memory = self._kept.memory
-        if memory.workers > 1:
-            environment.check_threads(memory.workers)
         return memory
 
     def forward(self, net: Architecture, W: Sequence[FloatArray], work: Workspace) -> None:
@@ -152,17 +154,18 @@ class TiledEngine(LoopEngine):
         epoch.load_weights(memory.theta, theta, memory.plan.layers)
         if do & epoch.BACKWARD:
             epoch.transpose_weights(memory.transposed, theta, memory.plan.layers)
-        for start in range(0, N, BLOCK_EXAMPLES):
-            stop = min(N, start + BLOCK_EXAMPLES)
-            if not do & epoch.FORWARD:
-                _load(memory, work, start, stop)
-            _pass_examples(memory, work, start, stop, do)
-            _save(memory, work, start, stop, do)
-            if do & epoch.BACKWARD:
-                what = epoch.KEEP
-                what += epoch.RESUME if start > 0 else 0
-                what += epoch.FINISH if stop == N else 0
-                _pass_weights(memory, stop - start, what, net.dtype.type(divisor))
+        with _alone(memory.workers):
+            for start in range(0, N, BLOCK_EXAMPLES):
+                stop = min(N, start + BLOCK_EXAMPLES)
+                if not do & epoch.FORWARD:
+                    _load(memory, work, start, stop)
+                _pass_examples(memory, work, start, stop, do)
+                _save(memory, work, start, stop, do)
+                if do & epoch.BACKWARD:
+                    what = epoch.KEEP
+                    what += epoch.RESUME if start > 0 else 0
+                    what += epoch.FINISH if stop == N else 0
+                    _pass_weights(memory, stop - start, what, net.dtype.type(divisor))
         if do & epoch.BACKWARD:
             epoch.save_weights(theta, memory.grad, memory.plan.layers)
             for g, values in zip(grad, net.views(theta), strict=True):
@@ -182,20 +185,21 @@ class TiledEngine(LoopEngine):
         rule, numbers = _rule(optimizer, net.dtype)
         betas = (optimizer.beta1, optimizer.beta2) if isinstance(optimizer, Adam) else (0.0, 0.0)
         powers = np.array([betas, state.powers])
-        taken = epoch.descend(
-            (steps.loss, steps.statistics, descent.grad),
-            memory.workers,
-            descent.batch_size,
-            (order, descent.inputs, descent.targets),
-            memory.weights,
-            memory.rows,
-            memory.gradient,
-            memory.step(rule, numbers),
-            powers,
-            layers,
-            memory.plan.functions,
-            code(net.dtype, memory.workers > 1),
-        )
+        with _alone(memory.workers):
+            taken = epoch.descend(
+                (steps.loss, steps.statistics, descent.grad),
+                memory.workers,
+                descent.batch_size,
+                (order, descent.inputs, descent.targets),
+                memory.weights,
+                memory.rows,
+                memory.gradient,
+                memory.step(rule, numbers),
+                powers,
+                layers,
+                memory.plan.functions,
+                code(net.dtype, memory.workers > 1),
+            )
         epoch.save_weights(descent.theta, memory.theta, layers)
         if descent.watch:
             epoch.save_weights(descent.grad, memory.grad, layers)
@@ -209,6 +213,20 @@ class TiledEngine(LoopEngine):
 def _workers(net: Architecture, examples: int) -> int:
     """How many threads a pass over so many examples is divided among; small work starts none."""
     return threads.present() if examples * net.parameters >= THREADS_FROM else 1
+
+
+@contextmanager
+def _alone(workers: int) -> Iterator[None]:
+    """Within the block, nobody else divides work among Numba's threads; of no effect for one.
+
+    Not every threading layer can serve two callers at a time.
+    """
+    if workers == 1:
+        yield
+        return
+    with _THREADS:
+        environment.check_threads(workers)
+        yield
 
 
 def _rule(optimizer: Optimizer, dtype: np.dtype[Any]) -> tuple[int, FloatArray]:

@@ -17,10 +17,26 @@ def most() -> int:
 
 
 def present() -> int:
-    """How many threads compiled loops use now: `numba.set_num_threads`, or `most()`."""
+    """How many threads compiled loops use now: `numba.set_num_threads`, or `most()`.
+
+    1 in a process that was forked from one in which Numba's threads had been started: they do not
+    live on in it, and starting them again would end it.
+    """
+    if _forked:
+        return 1
     _start()
     number: int = numba.get_num_threads()
     return number
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = _forked or layer() is not None
+
+
+_forked = False
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @functools.cache

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from problems import PROBLEMS
 
-import loopbp
 from loopbp.derivation import INPUT, NOTATIONS, TARGET, explain, worked_network
 from loopbp.derivation.blocks import Equation, Heading, Paragraph, Table
 from loopbp.derivation.lecture import COMMAND, lecture
@@ -23,7 +22,7 @@ from loopbp.network import Network
 #: One of every pair of output and loss, and the shapes, in one dtype.
 SAMPLES = PROBLEMS[::3]
 
-ROOT = Path(loopbp.__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def derivations():

@@ -16,7 +16,7 @@ from processor_mode import MODES, processor_mode
 import loopbp
 from loopbp.kernels import environment
 
-ROOT = Path(loopbp.__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(not MODES, reason="no control register of this processor is known")
 
