@@ -1,4 +1,5 @@
 from . import datasets as datasets
+from . import examples as examples
 from . import graph as graph
 from .derivation import Derivation as Derivation
 from .derivation import explain as explain

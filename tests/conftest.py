@@ -1,8 +1,10 @@
-"""What the tests of kernels and engines share; beside it lie `problems` and `by_definition`."""
+"""What tests share: the kernels, called both ways, and a browser."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -11,6 +13,33 @@ import pytest
 from problems import DTYPES, EXACT
 
 from loopbp.kernels.compile import bind, uncompiled
+
+#: Nothing but the page: no first run, no updates, no look-ups.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium: one for all tests, since playwright allows no second in a process."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="needs playwright: pip install loopbp[browser]"
+    )
+    names = ("chromium", "chromium-browser", "chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
+    with playwright.sync_playwright() as driver:
+        if chromium is None and not Path(driver.chromium.executable_path).exists():
+            pytest.skip("needs Chromium: a system package, or `playwright install chromium`")
+        browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(params=DTYPES)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-import shutil
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -317,37 +315,28 @@ def test_numbers(value, text):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_in_a_browser(scheme, tmp_path):
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright: pip install loopbp[browser]"
-    )
-    chromium = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None
-    )
+def test_in_a_browser(browser, scheme, tmp_path):
     f = network()
     f.named(HOSTILE)
     path = tmp_path / "graph.svg"
     path.write_text(f.svg(), encoding="utf-8")
-    with playwright.sync_playwright() as driver:
-        if chromium is None and not Path(driver.chromium.executable_path).exists():
-            pytest.skip("needs Chromium: a system package, or `playwright install chromium`")
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        tab = browser.new_context(color_scheme=scheme, offline=True).new_page()
-        requests, messages = [], []
-        tab.on("request", lambda request: requests.append(request.url))
-        tab.on("console", lambda message: messages.append(message.text))
-        tab.on("dialog", lambda dialog: messages.append(dialog.message))
-        tab.goto(path.as_uri())
-        assert requests == [path.as_uri()] and messages == []
-        colours = tab.evaluate(
-            "['.paper', 'text.name'].map(s => getComputedStyle(document.querySelector(s)).fill)"
-        )
-        paper, ink = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours)
-        assert (paper > 600 > 300 > ink) if scheme == "light" else (paper < 150 < 600 < ink)
-        # the estimated widths hold: symbols and names stay inside their boxes
-        spill = tab.evaluate(
-            "[...document.querySelectorAll('g.gate, g.input')].map(g =>"
-            " g.querySelector('text').getBBox().width - g.querySelector('rect').getBBox().width)"
-        )
-        assert len(spill) > 40 and max(spill) < -2
-        browser.close()
+    context = browser.new_context(color_scheme=scheme, offline=True)
+    tab = context.new_page()
+    requests, messages = [], []
+    tab.on("request", lambda request: requests.append(request.url))
+    tab.on("console", lambda message: messages.append(message.text))
+    tab.on("dialog", lambda dialog: messages.append(dialog.message))
+    tab.goto(path.as_uri())
+    assert requests == [path.as_uri()] and messages == []
+    colours = tab.evaluate(
+        "['.paper', 'text.name'].map(s => getComputedStyle(document.querySelector(s)).fill)"
+    )
+    paper, ink = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours)
+    assert (paper > 600 > 300 > ink) if scheme == "light" else (paper < 150 < 600 < ink)
+    # the estimated widths hold: symbols and names stay inside their boxes
+    spill = tab.evaluate(
+        "[...document.querySelectorAll('g.gate, g.input')].map(g =>"
+        " g.querySelector('text').getBBox().width - g.querySelector('rect').getBBox().width)"
+    )
+    assert len(spill) > 40 and max(spill) < -2
+    context.close()

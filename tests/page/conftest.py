@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,6 @@ import pytest
 
 from loopbp.network import Network
 from loopbp.page import write
-
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 #: Numbers as 16 hexadecimal digits, at any depth of lists and objects; every NaN is "nan".
 CODEC = """
@@ -82,21 +71,6 @@ class Tab:
     def choose(self, key: str) -> None:
         """Clicks a node or a weight of the drawing, where nothing else lies over it."""
         self.page.locator(f'#drawing [role=button][data-key="{key}"]').dispatch_event("click")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright: pip install loopbp[browser]"
-    )
-    names = ("chromium", "chromium-browser", "chrome")
-    chromium = next(filter(None, map(shutil.which, names)), None)
-    with playwright.sync_playwright() as driver:
-        if chromium is None and not Path(driver.chromium.executable_path).exists():
-            pytest.skip("needs Chromium: a system package, or `playwright install chromium`")
-        browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -166,22 +164,6 @@ def test_notebook(report: GradientReport) -> None:
     assert reader.text("strong") == report.sentence
     assert html.count("<tr>") == 3
     assert "<style" not in html and "href" not in html
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright: pip install loopbp[browser]"
-    )
-    chromium = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None
-    )
-    with playwright.sync_playwright() as driver:
-        if chromium is None and not Path(driver.chromium.executable_path).exists():
-            pytest.skip("needs Chromium: a system package, or `playwright install chromium`")
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
