@@ -184,7 +184,7 @@ def _text(figure: Figure, cells: Sequence[Cell], task: str, x: float, height: fl
     figure.text(
         x,
         1 - 0.41 / height,
-        f"right of the line: {subject} is faster; bars: 95 % interval; grey: {subject}'s own time",
+        f"right of the line: {subject} is faster; grey: its own time; bars: 95 %",
         fontsize=8,
         color=MUTED,
         va="center",
