@@ -69,8 +69,8 @@ class Engine(ABC):
     def descend(self, net: Architecture, descent: Descent, order: Indices) -> Steps:
         """Steps of the optimiser over the examples in `order`, a mini-batch each.
 
-        Changes descent.theta, descent.grad and descent.state in place. Stops after the first
-        step whose loss is not finite; what that step did to theta is then meaningless.
+        Changes descent.theta and descent.state in place, and uses descent.grad, which need not be
+        filled. A step whose loss is not finite is the last, and changes no weight.
         """
         batches = range(0, len(order), descent.batch_size)
         steps = Steps.allocate(net, len(batches), descent.watch)
