@@ -86,6 +86,10 @@ def run(
         ),
     ] = False,
     rounds: Annotated[int, typer.Option(metavar="N", help="Samples of each contender.")] = 10,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the run in DIR that was interrupted."),
+    ] = False,
     out: Out = Path("benchmark"),
 ) -> None:
     """Measure. Without options: some networks, float32, one thread, within three minutes.
@@ -94,10 +98,11 @@ def run(
     The exit code is 1 when a result was wrong, or a measuring process broke down.
     """
     from loopbp.benchmark import run as runs
-    from loopbp.benchmark.record import REFUSED, write
+    from loopbp.benchmark.record import REFUSED, read, write
     from loopbp.report.writing import prepare_folder
 
     plan = _plan(workload, task, dtype, threads, peers, full, rounds)
+    earlier = read(out / "benchmark.json") if resume else None
     folder = prepare_folder(out)
     with terminal.activity("starting") as activity:
         record = runs.run(
@@ -106,6 +111,7 @@ def run(
             folder=REPOSITORY,
             keep=lambda record: write(folder / "benchmark.json", record),
             report=_reporter(activity),
+            earlier=earlier,
         )
     _write_page(record, folder)
     _show(record)

@@ -23,9 +23,15 @@ from .workloads import WORKLOADS
 
 Report = Callable[[Progress], None]
 
+#: Workload, dtype, threads and task: `Cell.key`.
+Key = tuple[str, str, int, str]
+
 #: Who is measured against the subject without `--full`: compiling with torch takes a minute for
 #: every network, and the textbook loops are slow. Their bits are compared in every run.
 SLOW = ("textbook", "torch.compile")
+
+#: Who uses one thread whatever it is told, and is therefore not measured again on more.
+ONE_THREAD = ("textbook",)
 
 
 class BrokenDownError(Exception):
@@ -44,16 +50,19 @@ class Job:
     method: Method
 
     @property
-    def cells(self) -> list[str]:
-        """The task of each cell."""
+    def cells(self) -> list[Key]:
+        """The key of each cell."""
         return [
-            task for name in self.workloads for task in self.tasks if task in WORKLOADS[name].tasks
+            (name, self.dtype, self.threads, task)
+            for name in self.workloads
+            for task in self.tasks
+            if task in WORKLOADS[name].tasks
         ]
 
     @property
     def samples(self) -> int:
         """How many samples that makes."""
-        contenders = sum(len(peers.asked(self.contenders, task)) for task in self.cells)
+        contenders = sum(len(peers.asked(self.contenders, task)) for *_, task in self.cells)
         return contenders * self.method.rounds
 
 
@@ -73,12 +82,17 @@ class Plan:
         """A process per dtype and number of threads; with `fresh_processes` per workload too."""
         groups = [(name,) for name in self.workloads] if self.fresh_processes else [self.workloads]
         jobs = [
-            Job(group, self.tasks, dtype, threads, self.contenders, self.method)
+            Job(group, self.tasks, dtype, threads, self._contenders(threads), self.method)
             for group in groups
             for dtype in self.dtypes
             for threads in self.threads
         ]
         return [job for job in jobs if job.cells]
+
+    def _contenders(self, threads: int) -> tuple[str, ...]:
+        """Who is measured on so many threads, if that is not the smallest number."""
+        again = threads > min(self.threads)
+        return tuple(name for name in self.contenders if not (again and name in ONE_THREAD))
 
 
 def default_contenders(*, full: bool) -> tuple[str, ...]:
@@ -95,11 +109,13 @@ def run(
     folder: Path,
     keep: Callable[[Record], None],
     report: Report,
+    earlier: Record | None = None,
 ) -> Record:
     """Measures everything in the plan; `keep` gets the record after every process.
 
     `folder`: of the sources whose git state is recorded. A process that breaks down is recorded,
-    with what it said last, and the run goes on.
+    with what it said last, and the run goes on. `earlier`: a record whose cells need not be
+    measured again; raises `ValueError` where it was made under other circumstances.
     """
     record = Record(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -113,6 +129,14 @@ def run(
         overrides=machine.overrides(),
     )
     jobs = plan.jobs()
+    if earlier is not None:
+        _check_circumstances(earlier, record)
+        there = {cell.key for cell in earlier.cells}
+        wanted = {key for job in jobs for key in job.cells}
+        record = dataclasses.replace(
+            record, cells=tuple(cell for cell in earlier.cells if cell.key in wanted)
+        )
+        jobs = [job for job in jobs if not there.issuperset(job.cells)]
     starting = list(_starts(plan))
     total = sum(job.samples for job in jobs) + len(starting)
     state = Progress("starting", 0, total)
@@ -129,8 +153,9 @@ def run(
         try:
             for kind, value in _answers({"kind": "cells", **dataclasses.asdict(job)}, tell):
                 if kind == "cell":
-                    cells = (*record.cells, decode(Cell, value, "cell"))
-                    record = dataclasses.replace(record, cells=cells)
+                    cell = decode(Cell, value, "cell")
+                    others = tuple(one for one in record.cells if one.key != cell.key)
+                    record = dataclasses.replace(record, cells=(*others, cell))
         except BrokenDownError as failure:
             what = f"{', '.join(job.workloads)}, {job.dtype}, threads {job.threads}: {failure}"
             record = dataclasses.replace(record, failures=(*record.failures, what))
@@ -142,6 +167,16 @@ def run(
     record = dataclasses.replace(record, complete=True)
     keep(record)
     return record
+
+
+def _check_circumstances(earlier: Record, record: Record) -> None:
+    """Raises `ValueError` where the rest of an earlier run would not be a part of the same run."""
+    for name in ("machine", "software", "git", "method", "fresh_processes"):
+        was, now = getattr(earlier, name), getattr(record, name)
+        if was != now:
+            raise ValueError(f"resume: expected a record with the {name} of now; {was} ≠ {now}")
+    if earlier.git is not None and earlier.git.dirty:
+        raise ValueError("resume: expected a record of sources that are committed")
 
 
 def measure_start(start: Start) -> Start:

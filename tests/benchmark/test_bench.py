@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
 import subprocess
@@ -14,7 +15,8 @@ from benchmark.samples import MACHINE, cell, entry, record
 from typer.testing import CliRunner
 
 from loopbp.benchmark import machine, run
-from loopbp.benchmark.record import read, write
+from loopbp.benchmark.record import Record, read, write
+from loopbp.benchmark.timing import Method
 
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / "bench.py"
@@ -72,7 +74,6 @@ def test_a_process_that_breaks_down_says_why() -> None:
 
 def test_the_plan() -> None:
     """Everything: 8 networks and a product, 2 dtypes, 2 numbers of threads, a process for each."""
-    from loopbp.benchmark.timing import Method
     from loopbp.benchmark.workloads import DTYPES, TASKS, WORKLOADS
 
     names = run.default_contenders(full=True)
@@ -81,8 +82,36 @@ def test_the_plan() -> None:
     jobs = plan.jobs()
     assert len(jobs) == 9 * 2 * 2 and all(len(job.workloads) == 1 for job in jobs)
     assert sum(len(job.cells) for job in jobs) == (8 * 3 + 1) * 4
-    of_a_product = len(run.peers.engines()) + 1  # and NumPy
-    assert jobs[-1].samples == 10 * of_a_product
+    assert jobs[-1].samples == 10 * 2  # a product on two threads: tiled and NumPy
+    one_thread, two_threads = jobs[0], jobs[1]
+    assert (one_thread.threads, two_threads.threads) == (1, 2)
+    assert set(one_thread.contenders) - set(two_threads.contenders) == {"textbook"}
+
+
+def test_a_run_goes_on_where_it_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two cells one is there already, and only the other is measured; none twice."""
+    plan = run.Plan(("64-32-10",), ("gradients", "forward"), ("float32",), (1,), ("tiled",),
+                    Method(rounds=1, seconds=0.001), False)  # fmt: skip
+    monkeypatch.setattr(machine, "git", lambda folder: machine.Git("abc", dirty=False))
+    kept: list[Record] = []
+
+    def go(plan: run.Plan, earlier: Record | None) -> Record:
+        return run.run(plan, command="", folder=tmp_path, keep=kept.append,
+                       report=lambda state: None, earlier=earlier)  # fmt: skip
+
+    first = go(dataclasses.replace(plan, tasks=("forward",)), None)
+    whole = go(plan, first)
+    assert [cell.task for cell in whole.cells] == ["gradients", "forward"]
+    again = go(plan, whole)
+    assert again.cells == whole.cells
+    assert len(kept) == 2 + 2 + 1
+    with pytest.raises(ValueError, match="resume: expected a record with the method of now"):
+        go(dataclasses.replace(plan, method=Method(rounds=2)), whole)
+    stale = dataclasses.replace(whole, git=machine.Git("abd", dirty=False))
+    with pytest.raises(ValueError, match="the git of now"):
+        go(plan, stale)
 
 
 def test_threads_are_told_to_every_library() -> None:
