@@ -1,4 +1,4 @@
-"""The benchmark command: `python bench.py run`, `list`, `compare`, `scaling`.
+"""The benchmark command: `python bench.py run`, `list`, `compare`, `scaling`, `mnist`.
 
 What is timed and how: `loopbp/benchmark/`.
 """
@@ -186,6 +186,33 @@ def scaling(
     scales.write(result, folder)
     for line in result.reading():
         terminal.say(line)
+    terminal.say(f"\nwritten: {folder}")
+
+
+@app.command()
+def mnist(
+    threads: Annotated[str, typer.Option("--threads", metavar="N|all")] = "1",
+    rounds: Annotated[int, typer.Option(metavar="N", help="Trainings by each library.")] = 3,
+    out: Out = Path("mnist"),
+) -> None:
+    """Train two networks of the literature on MNIST, beside PyTorch.
+
+    Writes mnist.json and mnist.md. LOOPBP_DATA names the folder with the four MNIST files.
+    """
+    from loopbp import datasets
+    from loopbp.benchmark import machine
+    from loopbp.benchmark import mnist as recipes
+    from loopbp.checks import integer
+    from loopbp.report.writing import prepare_folder
+
+    number = _threads(threads, machine.cores())
+    integer("rounds", rounds, low=1)
+    datasets.mnist()
+    folder = prepare_folder(out)
+    with terminal.activity("starting") as activity:
+        results = recipes.measure(rounds, number, _reporter(activity))
+    recipes.write(results, folder, number)
+    _print(recipes.table(results))
     terminal.say(f"\nwritten: {folder}")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..progress import Progress
-from . import machine, peers
+from . import machine, peers, process
 from .record import Cell, Record, Start, decode
 from .timing import Method
 from .workloads import WORKLOADS
@@ -32,10 +30,6 @@ SLOW = ("textbook", "torch.compile")
 
 #: Who uses one thread whatever it is told, and is therefore not measured again on more.
 ONE_THREAD = ("textbook",)
-
-
-class BrokenDownError(Exception):
-    """A process that was to measure something ended before it had."""
 
 
 @dataclass(frozen=True)
@@ -151,12 +145,12 @@ def run(
 
     for job in jobs:
         try:
-            for kind, value in _answers({"kind": "cells", **dataclasses.asdict(job)}, tell):
+            for kind, value in process.answers({"kind": "cells", **dataclasses.asdict(job)}, tell):
                 if kind == "cell":
                     cell = decode(Cell, value, "cell")
                     others = tuple(one for one in record.cells if one.key != cell.key)
                     record = dataclasses.replace(record, cells=(*others, cell))
-        except BrokenDownError as failure:
+        except process.BrokenDownError as failure:
             what = f"{', '.join(job.workloads)}, {job.dtype}, threads {job.threads}: {failure}"
             record = dataclasses.replace(record, failures=(*record.failures, what))
         keep(record)
@@ -195,7 +189,7 @@ def measure_start(start: Start) -> Start:
         try:
             imports = _import_seconds(peers.get(start.name).imports)
             cold, warm = (_start_seconds(job, Path(caches)) for _ in range(2))
-        except BrokenDownError as failure:
+        except process.BrokenDownError as failure:
             return dataclasses.replace(start, reason=str(failure).splitlines()[-1])
     return dataclasses.replace(
         start,
@@ -224,7 +218,7 @@ def _start_seconds(job: dict[str, Any], caches: Path) -> dict[str, float]:
         "TORCHINDUCTOR_CACHE_DIR": str(caches / "torch"),
         "TRITON_CACHE_DIR": str(caches / "triton"),
     }
-    answers = dict(_answers(job, lambda kind, value: None, folders))
+    answers = dict(process.answers(job, lambda kind, value: None, folders))
     seconds: dict[str, float] = answers["start"]
     return seconds
 
@@ -239,10 +233,10 @@ def _import_seconds(modules: Sequence[str]) -> float:
         capture_output=True,
         text=True,
         check=False,
-        env=_with_loopbp(machine.environment(machine.cores())),
+        env=process.with_loopbp(machine.environment(machine.cores())),
     )
     if done.returncode:
-        raise BrokenDownError(done.stderr.strip() or "the import failed")
+        raise process.BrokenDownError(done.stderr.strip() or "the import failed")
     return float(done.stdout)
 
 
@@ -250,46 +244,3 @@ def _missing(name: str) -> str | None:
     """Why a contender cannot be started; None if its library is installed."""
     package = peers.get(name).imports[0].partition(".")[0]
     return None if importlib.util.find_spec(package) else f"not installed (no module {package})"
-
-
-def _answers(
-    job: dict[str, Any],
-    tell: Callable[[str, Any], None],
-    variables: dict[str, str] | None = None,
-) -> Iterator[tuple[str, Any]]:
-    """What a worker answers to a job, line by line; `tell` hears it too."""
-    environment = _with_loopbp(machine.environment(job["threads"])) | (variables or {})
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "loopbp.benchmark.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            text=True,
-            encoding="utf-8",
-            env=environment,
-        )
-        assert worker.stdin is not None and worker.stdout is not None
-        try:
-            with worker.stdin as stdin:
-                json.dump(job, stdin)
-            for line in worker.stdout:
-                ((kind, value),) = json.loads(line).items()
-                tell(kind, value)
-                yield kind, value
-            code = worker.wait()
-        finally:
-            worker.kill()
-            worker.wait()
-            worker.stdout.close()
-        if code:
-            said.seek(0)
-            last = said.read().strip().splitlines()[-1:] or ["it said nothing"]
-            raise BrokenDownError(f"a measuring process ended with code {code}: {last[0]}")
-
-
-def _with_loopbp(environment: dict[str, str]) -> dict[str, str]:
-    """The environment, with this loopbp to be found."""
-    root = str(Path(__file__).parents[2])
-    path = environment.get("PYTHONPATH")
-    return {**environment, "PYTHONPATH": root if not path else os.pathsep.join([root, path])}

@@ -1,8 +1,8 @@
 """A process of its own for what is measured: its threads are set before anything is loaded.
 
 `python -m loopbp.benchmark.worker` reads a job as JSON from stdin and answers on stdout, a JSON
-object per line: {"doing": …}, {"tell": samples}, {"cell": …} or {"start": …}. Whatever libraries
-print goes to stderr.
+object per line: {"doing": …}, {"tell": samples}, {"cell": …}, {"start": …} or {"mnist": …}.
+Whatever libraries print goes to stderr.
 """
 
 from __future__ import annotations
@@ -31,6 +31,11 @@ def main() -> None:
     machine.confine(job["threads"])
     if job["kind"] == "start":
         answer("start", start(job))
+        return
+    if job["kind"] == "mnist":
+        from . import mnist
+
+        answer("mnist", mnist.train(mnist.RECIPES[job["recipe"]], job["rounds"], answer))
         return
     # Imported only now: Numba and BLAS count the processors when they are loaded.
     from . import peers, workloads

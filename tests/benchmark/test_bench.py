@@ -14,7 +14,7 @@ import pytest
 from benchmark.samples import MACHINE, cell, entry, record
 from typer.testing import CliRunner
 
-from loopbp.benchmark import machine, run
+from loopbp.benchmark import machine, process, run
 from loopbp.benchmark.record import Record, read, write
 from loopbp.benchmark.timing import Method
 
@@ -68,8 +68,8 @@ def test_a_run_in_processes_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_process_that_breaks_down_says_why() -> None:
-    with pytest.raises(run.BrokenDownError, match=r"ended with code 1: .*KeyError"):
-        list(run._answers({"threads": 1}, lambda kind, value: None))
+    with pytest.raises(process.BrokenDownError, match=r"ended with code 1: .*KeyError"):
+        list(process.answers({"threads": 1}, lambda kind, value: None))
 
 
 def test_the_plan() -> None:

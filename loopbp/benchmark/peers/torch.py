@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from typing import Any
 
 import numpy as np
 
+from ...checks import FloatArray
+from ...network import Network
 from ..contender import AbsentError, Contender, nothing, timed
 from ..workloads import NETWORK_TASKS, Problem
 
@@ -31,7 +32,8 @@ class Torch:
             raise AbsentError(f"not installed ({missing})") from None
         if self.compiled and not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
             raise AbsentError("torch.compile needs a C++ compiler; none was found")
-        model = _model(torch, problem)
+        net = problem.network()
+        model = sequential(torch, net)
         loss_function = torch.nn.CrossEntropyLoss()
 
         def loss(x: Any, y: Any) -> Any:
@@ -61,14 +63,14 @@ class Torch:
             loss(X, labels).backward()
 
         return Contender(
-            nothing, timed(gradients), lambda: _flat(problem, [p.grad for p in model.parameters()])
+            nothing, timed(gradients), lambda: _flat(net, [p.grad for p in model.parameters()])
         )
 
 
 def _epoch(torch: Any, problem: Problem, model: Any, loss: Any) -> Contender:
     """The training loop that every tutorial has, over tensors in memory."""
     X, labels = torch.tensor(problem.X), torch.tensor(problem.labels)
-    size = problem.workload.batch_size
+    size, net = problem.workload.batch_size, problem.network()
     optimizer = torch.optim.SGD(model.parameters(), lr=problem.eta)
 
     def epoch() -> None:
@@ -78,41 +80,52 @@ def _epoch(torch: Any, problem: Problem, model: Any, loss: Any) -> Contender:
             optimizer.step()
 
     return Contender(
-        lambda: _load(torch, model, problem),
+        lambda: _load(torch, model, net),
         timed(epoch),
-        lambda: _flat(problem, [p.detach() for p in model.parameters()]),
+        lambda: weights(net, model),
     )
 
 
-def _model(torch: Any, problem: Problem) -> Any:
-    """The network as a `Sequential`, with the initial weights; the last layer gives S."""
-    hidden = {
-        "sigmoid": torch.nn.Sigmoid,
-        "tanh": torch.nn.Tanh,
-        "relu": torch.nn.ReLU,
-    }.get(problem.workload.hidden)
-    if hidden is None:
-        raise AbsentError(f"not written for {problem.workload.hidden}")
-    sizes = problem.workload.sizes
-    dtype = getattr(torch, problem.dtype.name)
+def sequential(torch: Any, net: Network) -> Any:
+    """A network as a `Sequential` with the same weights; the last layer gives S.
+
+    Raises `AbsentError` for a hidden activation that is not among the workloads'.
+    """
+    known = {"sigmoid": torch.nn.Sigmoid, "tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}
     layers: list[Any] = []
-    for inputs, outputs in itertools.pairwise(sizes):
-        layers += [torch.nn.Linear(inputs, outputs, dtype=dtype), hidden()]
-    model = torch.nn.Sequential(*layers[:-1])
-    _load(torch, model, problem)
+    for W, name in zip(net.W, net.architecture.activations, strict=True):
+        layers.append(
+            torch.nn.Linear(W.shape[0] - 1, W.shape[1], dtype=getattr(torch, W.dtype.name))
+        )
+        if len(layers) < 2 * len(net.W) - 1:
+            if name not in known:
+                raise AbsentError(f"not written for {name}")
+            layers.append(known[name]())
+    model = torch.nn.Sequential(*layers)
+    _load(torch, model, net)
     return model
 
 
-def _load(torch: Any, model: Any, problem: Problem) -> None:
-    """Puts the initial weights into the model, in place."""
+def _load(torch: Any, model: Any, net: Network) -> None:
+    """Puts the weights into the model, in place."""
     parameters = iter(model.parameters())
     with torch.no_grad():
-        for W in problem.layers(problem.theta):
+        for W in net.W:
             next(parameters).copy_(torch.tensor(np.ascontiguousarray(W[1:].T)))
             next(parameters).copy_(torch.tensor(W[0]))
 
 
-def _flat(problem: Problem, tensors: list[Any]) -> Any:
+def weights(net: Network, model: Any) -> FloatArray:
+    """The model's weights as one vector (P,), ordered as `net.theta`."""
+    return _flat(net, [p.detach() for p in model.parameters()])
+
+
+def _flat(net: Network, tensors: list[Any]) -> FloatArray:
     """weight, bias, weight, bias, … as one vector, ordered as theta; a weight is (out, in)."""
-    arrays = [np.array(tensor.numpy()) for tensor in tensors]
-    return problem.flat([W.T for W in arrays[::2]], arrays[1::2])
+    flat = np.empty_like(net.theta)
+    arrays = [tensor.numpy() for tensor in tensors]
+    for W, weight, bias in zip(
+        net.architecture.views(flat), arrays[::2], arrays[1::2], strict=True
+    ):
+        W[1:], W[0] = weight.T, bias
+    return flat
