@@ -25,7 +25,7 @@ Report = Callable[[Progress], None]
 
 #: Who is measured against the subject without `--full`: compiling with torch takes a minute for
 #: every network, and the textbook loops are slow. Their bits are compared in every run.
-SLOW = ("textbook", "torch.compile")
+SLOW = ("textbook", "torch.compile", "torch.func.compile")
 
 
 class BrokenDownError(Exception):
@@ -176,7 +176,7 @@ def _starts(plan: Plan) -> Iterator[Start]:
     """What is started for its own sake: every contender on the first network of the plan."""
     networks = [name for name in plan.workloads if "epoch" in WORKLOADS[name].tasks]
     if networks and "epoch" in plan.tasks:
-        for name in plan.contenders:
+        for name in peers.asked(plan.contenders, "epoch"):
             yield Start(name, networks[0], plan.dtypes[0], plan.threads[-1])
 
 

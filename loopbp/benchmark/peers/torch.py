@@ -31,7 +31,7 @@ class Torch:
             raise AbsentError(f"not installed ({missing})") from None
         if self.compiled and not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
             raise AbsentError("torch.compile needs a C++ compiler; none was found")
-        model = _model(torch, problem)
+        model = build(torch, problem)
         loss_function = torch.nn.CrossEntropyLoss()
 
         def loss(x: Any, y: Any) -> Any:
@@ -61,7 +61,7 @@ class Torch:
             loss(X, labels).backward()
 
         return Contender(
-            nothing, timed(gradients), lambda: _flat(problem, [p.grad for p in model.parameters()])
+            nothing, timed(gradients), lambda: flat(problem, [p.grad for p in model.parameters()])
         )
 
 
@@ -80,11 +80,11 @@ def _epoch(torch: Any, problem: Problem, model: Any, loss: Any) -> Contender:
     return Contender(
         lambda: _load(torch, model, problem),
         timed(epoch),
-        lambda: _flat(problem, [p.detach() for p in model.parameters()]),
+        lambda: flat(problem, [p.detach() for p in model.parameters()]),
     )
 
 
-def _model(torch: Any, problem: Problem) -> Any:
+def build(torch: Any, problem: Problem) -> Any:
     """The network as a `Sequential`, with the initial weights; the last layer gives S."""
     hidden = {
         "sigmoid": torch.nn.Sigmoid,
@@ -112,7 +112,7 @@ def _load(torch: Any, model: Any, problem: Problem) -> None:
             next(parameters).copy_(torch.tensor(W[0]))
 
 
-def _flat(problem: Problem, tensors: list[Any]) -> Any:
+def flat(problem: Problem, tensors: list[Any]) -> Any:
     """weight, bias, weight, bias, … as one vector, ordered as theta; a weight is (out, in)."""
     arrays = [np.array(tensor.numpy()) for tensor in tensors]
     return problem.flat([W.T for W in arrays[::2]], arrays[1::2])
