@@ -210,6 +210,16 @@ def test_a_gradient_that_is_0_everywhere():
     assert np.isnan(found.noise).all() and "every gradient is 0" in found.text()
 
 
+def test_a_mean_of_0_has_no_direction():
+    """Two examples that pull the bias by 1 and −1, and a weight whose input is 0."""
+    net = Network([1, 1], output="identity", loss="half_sse", init="zeros")
+    found = per_example_gradients(net, [[0], [0]], [[-1], [1]])
+    assert found.norm.tolist() == [1, 1] and found.mean_norm == 0
+    assert np.isnan(found.cosines).all() and np.isnan(found.cosine).all()
+    assert "do not tell the gradient from noise" in found.text()
+    assert len(found.plot().axes) == 2
+
+
 def test_progress_is_told_after_every_layer():
     told = []
     two_examples(progress=told.append)
