@@ -58,7 +58,7 @@ def run(
             "--task",
             metavar="NAME",
             show_default="epoch and product",
-            help="epoch, gradients, forward or product; again for several.",
+            help="epoch, gradients, forward, product, examples or matrix; again for several.",
         ),
     ] = None,
     dtype: Annotated[

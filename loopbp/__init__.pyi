@@ -10,8 +10,12 @@ from .network import Network as Network
 from .network import load as load
 from .optimizers import SGD as SGD
 from .optimizers import Adam as Adam
+from .per_example import PerExampleGradients as PerExampleGradients
+from .per_example import per_example_gradients as per_example_gradients
 from .report import GradientReport as GradientReport
 from .report import gradient_report as gradient_report
+from .sensitivity import Sensitivity as Sensitivity
+from .sensitivity import sensitivity as sensitivity
 from .trace import Trace as Trace
 from .training import History as History
 from .training import NonFiniteError as NonFiniteError

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating[Any]]
+
+#: Units of memory, and their bytes.
+_UNITS = {
+    "B": 1,
+    **{f"{letter}B": 1000**power for power, letter in enumerate(("k", "M", "G", "T"), 1)},
+    **{f"{letter}iB": 1024**power for power, letter in enumerate(("K", "M", "G", "T"), 1)},
+}
 
 
 def choice(argument: str, value: object, known: Iterable[str]) -> str:
@@ -87,6 +95,43 @@ def flag(argument: str, value: object) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{argument}: expected True or False; got {describe(value)}")
     return bool(value)
+
+
+def memory(argument: str, value: object) -> int:
+    """`value` as a number of bytes ≥ 1: an integer, or text such as "512 MiB" or "1.5 GB".
+
+    Raises `TypeError` for anything else, `ValueError` for text that is no amount of memory, and
+    for less than one byte.
+    """
+    if not isinstance(value, str):
+        if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+            raise TypeError(
+                f"{argument}: expected bytes, or text such as '512 MiB'; got {describe(value)}"
+            )
+        return integer(argument, value, low=1)
+    found = re.fullmatch(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]{1,3})\s*", value)
+    units = {unit.lower(): factor for unit, factor in _UNITS.items()}
+    if found is None or found[2].lower() not in units:
+        raise ValueError(
+            f"{argument}: expected an amount with a unit ({', '.join(_UNITS)}), such as '512 MiB'; "
+            f"got {shorten(value)!r}"
+        )
+    count = int(float(found[1]) * units[found[2].lower()])
+    return integer(argument, count, low=1)
+
+
+def amount(count: float) -> str:
+    """Bytes as `memory` reads them: 640 B, 1.5 GiB; rounded up to a tenth, so that it is enough."""
+    units = ("B", "KiB", "MiB", "GiB", "TiB")
+    power = 0
+    while count >= 1024 and power < len(units) - 1:
+        count, power = count / 1024, power + 1
+    tenths = math.ceil(10 * count) / 10
+    return (
+        f"{tenths:,.0f} {units[power]}"
+        if tenths == int(tenths)
+        else f"{tenths:,.1f} {units[power]}"
+    )
 
 
 def matrix(argument: str, value: object, dtype: np.dtype[Any], *, columns: int) -> FloatArray:

@@ -270,3 +270,54 @@ def test_shortened_text_fits(text, limit):
     short = checks.shorten(text, limit)
     assert len(short) <= limit
     assert short == text if len(text) <= limit else short.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (1, 1),
+        (np.int64(4096), 4096),
+        ("640 B", 640),
+        ("1 KiB", 1024),
+        ("1kB", 1000),
+        ("1.5 MiB", 1_572_864),
+        (" 2 gib ", 2_147_483_648),
+        ("0.5 TB", 500_000_000_000),
+    ],
+)
+def test_memory(given, expected):
+    assert checks.memory("memory", given) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (0, ValueError, "memory: expected an integer ≥ 1; got 0"),
+        (1.5, TypeError, "memory: expected bytes, or text such as '512 MiB'; got 1.5"),
+        (True, TypeError, "expected bytes"),
+        (None, TypeError, "expected bytes"),
+        ("much", ValueError, "such as '512 MiB'; got 'much'"),
+        ("12", ValueError, "expected an amount with a unit"),
+        ("1 PiB", ValueError, "B, kB, MB"),
+        ("-1 GB", ValueError, "expected an amount with a unit"),
+        ("0.1 B", ValueError, "≥ 1; got 0"),
+    ],
+)
+def test_what_is_no_memory(given, error, message):
+    with pytest.raises(error, match=message):
+        checks.memory("memory", given)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1,023 B"),
+        (1024, "1 KiB"),
+        (1025, "1.1 KiB"),
+        (2**30 + 1, "1.1 GiB"),
+        (3 * 2**50, "3,072 TiB"),
+    ],
+)
+def test_an_amount_is_rounded_up(count, text):
+    assert checks.amount(count) == text

@@ -58,3 +58,17 @@ def test_the_graph_example_gives_the_numbers_beside_it(readme: str) -> None:
     grads = [names[name].grad for name in ("x", "m", "t")]  # type: ignore[attr-defined]
     # ∂L/∂f = f − y = 1 up to the rounding of 1.1 · 200, so about 1e-12 of each.
     assert grads == pytest.approx([2.2, 110, 200], rel=1e-12)
+
+
+def test_the_lines_on_single_examples_run(readme: str) -> None:
+    import numpy as np
+
+    import loopbp
+
+    block = re.search(r"## Single examples.*?```python\n(.*?)```", readme, re.DOTALL)
+    assert block is not None
+    random = np.random.default_rng(0)
+    X, Y = random.random((9, 4)), random.integers(0, 3, 9)
+    names = {"loopbp": loopbp, "net": loopbp.Network([4, 5, 3]), "X": X, "Y": Y}
+    exec(compile(block.group(1), "README.md", "exec"), names)
+    assert isinstance(names["found"], loopbp.Sensitivity)

@@ -21,8 +21,9 @@ class Contender:
 
     `reset()` brings it to the start, untimed; `run(calls)` does the task so many times in
     succession and returns the seconds that took; `result()` is what the last call gave: the
-    weights after an epoch or the gradient, (P,) in the order of `Network.theta`, or the outputs
-    (M, n_L). With data in place and nothing but the task in `run`.
+    weights after an epoch or the gradient, (P,) in the order of `Network.theta`; the outputs
+    (M, n_L); of single gradients their norms per layer and their cosines with the mean, (M, L + 1),
+    or all their entries, (M, P). With data in place and nothing but the task in `run`.
     """
 
     reset: Callable[[], object]

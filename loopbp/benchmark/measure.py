@@ -63,7 +63,7 @@ def measure(
         sizes=work.sizes,
         hidden=work.hidden,
         batch_size=work.batch_size,
-        examples=work.examples if task == "epoch" else len(problem.call),
+        examples=problem.examples(task),
         dtype=problem.dtype.name,
         threads=threads,
         task=task,

@@ -26,6 +26,8 @@ LOOKS = {
     "jax": ("#0072b2", "o"),
     "torch": ("#d55e00", "s"),
     "torch.compile": ("#e69f00", "D"),
+    "torch.func": ("#d55e00", "s"),
+    "torch.func.compile": ("#e69f00", "D"),
     "sklearn": ("#009e73", "^"),
     "numpy": ("#cc79a7", "v"),
     "textbook": ("#56b4e9", "P"),

@@ -26,7 +26,7 @@ Key = tuple[str, str, int, str]
 
 #: Who is measured against the subject without `--full`: compiling with torch takes a minute for
 #: every network, and the textbook loops are slow. Their bits are compared in every run.
-SLOW = ("textbook", "torch.compile")
+SLOW = ("textbook", "torch.compile", "torch.func.compile")
 
 #: Who uses one thread whatever it is told, and is therefore not measured again on more.
 ONE_THREAD = ("textbook",)
@@ -205,7 +205,7 @@ def _starts(plan: Plan) -> Iterator[Start]:
     """What is started for its own sake: every contender on the first network of the plan."""
     networks = [name for name in plan.workloads if "epoch" in WORKLOADS[name].tasks]
     if networks and "epoch" in plan.tasks:
-        for name in plan.contenders:
+        for name in peers.asked(plan.contenders, "epoch"):
             yield Start(name, networks[0], plan.dtypes[0], plan.threads[-1])
 
 

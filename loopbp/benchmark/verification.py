@@ -38,10 +38,17 @@ TOLERANCES = {
     ("forward", "float64"): 1e-13,
     ("product", "float32"): 1e-5,
     ("product", "float64"): 1e-13,
+    ("examples", "float32"): 1e-4,
+    ("examples", "float64"): 1e-10,
+    ("matrix", "float32"): 1e-4,
+    ("matrix", "float64"): 1e-12,
 }
 
 #: The same for networks whose hidden activation has a kink, in float32.
-KINK_TOLERANCES = {"epoch": 3e-2, "gradients": 1e-2}
+KINK_TOLERANCES = {"epoch": 3e-2, "gradients": 1e-2, "examples": 1e-2, "matrix": 1e-2}
+
+#: Rows of a matrix that are compared at a time, so that float64 copies stay small.
+ROWS = 16
 
 
 def tolerance(problem: Problem, task: str) -> float:
@@ -55,7 +62,7 @@ def tolerance(problem: Problem, task: str) -> float:
 def digest(result: FloatArray) -> str:
     """SHA-256 of the numbers' bytes, little-endian, in C order."""
     portable = np.ascontiguousarray(result, dtype=result.dtype.newbyteorder("<"))
-    return hashlib.sha256(portable.tobytes()).hexdigest()
+    return hashlib.sha256(portable.data).hexdigest()
 
 
 def error(problem: Problem, task: str, theirs: FloatArray, ours: FloatArray) -> float:
@@ -64,6 +71,10 @@ def error(problem: Problem, task: str, theirs: FloatArray, ours: FloatArray) -> 
         return np.inf
     if task in ("forward", "product"):
         return _relative(theirs, ours, np.zeros_like(ours))
+    if task == "examples":  # a column for each layer, and one for the cosines
+        return max(_relative(a, b, np.zeros_like(b)) for a, b in zip(theirs.T, ours.T, strict=True))
+    if task == "matrix":
+        return _matrix_error(problem, theirs, ours)
     before = problem.theta if task == "epoch" else np.zeros_like(problem.theta)
     layers = zip(*(problem.layers(flat) for flat in (theirs, ours, before)), strict=True)
     return max(_relative(*layer) for layer in layers)
@@ -82,6 +93,20 @@ def complaint(
     if found <= limit:
         return None
     return f"its result is not ours: error {found:.1e}, tolerance {limit:.0e}"
+
+
+def _matrix_error(problem: Problem, theirs: FloatArray, ours: FloatArray) -> float:
+    """The largest ‖theirs − ours‖ / ‖ours‖ of a layer's columns, in float64."""
+    squares = np.zeros((2, problem.network().L))
+    for start in range(0, len(ours), ROWS):
+        part = (np.asarray(rows[start : start + ROWS], np.float64) for rows in (theirs, ours))
+        for their_row, our_row in zip(*part, strict=True):
+            layers = zip(problem.layers(their_row), problem.layers(our_row), strict=True)
+            for l, (a, b) in enumerate(layers):
+                squares[:, l] += np.square(a - b).sum(), np.square(b).sum()
+    difference, size = np.sqrt(squares)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.where(difference == 0, 0.0, difference / size).max())
 
 
 def _relative(theirs: FloatArray, ours: FloatArray, before: FloatArray) -> float:

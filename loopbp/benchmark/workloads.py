@@ -28,10 +28,15 @@ TASKS = {
     "gradients": "one call for all gradients",
     "forward": "one forward pass",
     "product": "one matrix product",
+    "examples": "norms and directions of single gradients",
+    "matrix": "the matrix of single gradients",
 }
 
 #: The tasks of a network.
 NETWORK_TASKS = ("epoch", "gradients", "forward")
+
+#: The tasks on the gradients of single examples, beside those of a network.
+EXAMPLE_TASKS = ("examples", "matrix")
 
 DTYPES = ("float32", "float64")
 
@@ -40,6 +45,9 @@ ETA = 0.01
 
 #: Examples of a call for all gradients, and of a forward pass.
 CALL_EXAMPLES = 1024
+
+#: The most that a matrix of single gradients takes; it has fewer rows if need be.
+MATRIX_BYTES = 2**29
 
 
 @dataclass(frozen=True)
@@ -69,10 +77,25 @@ class Workload:
 _ALL = (
     Workload("64-32-10", (64, 32, 10), "sigmoid", 32, 160_000, quick=True),
     Workload("784-30-10", (784, 30, 10), "sigmoid", 10, 40_000, quick=True),
-    Workload("784-50-10", (784, 50, 10), "sigmoid", 100, 40_000),
+    Workload(
+        "784-50-10",
+        (784, 50, 10),
+        "sigmoid",
+        100,
+        40_000,
+        tasks=(*NETWORK_TASKS, *EXAMPLE_TASKS),
+    ),
     Workload("784-16-16-10", (784, 16, 16, 10), "sigmoid", 32, 38_400),
     Workload("784-128-10", (784, 128, 10), "sigmoid", 1, 5_000, quick=True),
-    Workload("784-512-512-10", (784, 512, 512, 10), "relu", 128, 2_560, quick=True),
+    Workload(
+        "784-512-512-10",
+        (784, 512, 512, 10),
+        "relu",
+        128,
+        2_560,
+        quick=True,
+        tasks=(*NETWORK_TASKS, *EXAMPLE_TASKS),
+    ),
     Workload("784-1024-1024-1024-10", (784, 1024, 1024, 1024, 10), "relu", 256, 1_024),
     Workload("64-[64]x20-10", (64, *[64] * 20, 10), "tanh", 64, 12_800, quick=True),
     Workload(
@@ -121,6 +144,16 @@ class Problem:
     def call_labels(self) -> NDArray[np.int64]:
         """The labels of a single call."""
         return self.labels[:CALL_EXAMPLES]
+
+    @property
+    def rows(self) -> int:
+        """The rows of a matrix of single gradients: those of the first so many examples."""
+        row = self.workload.parameters * self.dtype.itemsize
+        return max(1, min(len(self.call), MATRIX_BYTES // row))
+
+    def examples(self, task: str) -> int:
+        """How many examples one call of a task takes."""
+        return {"epoch": len(self.X), "matrix": self.rows}.get(task, len(self.call))
 
     def network(self) -> Network:
         """A new network with the initial weights."""

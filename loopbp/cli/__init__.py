@@ -14,7 +14,18 @@ from typer.core import TyperGroup
 
 import loopbp
 
-from . import check, exactness, example, explain, page, report, terminal, train
+from . import (
+    check,
+    exactness,
+    example,
+    explain,
+    page,
+    per_example,
+    report,
+    sensitivity,
+    terminal,
+    train,
+)
 from .options import FAILED, INTERRUPTED, spread
 
 
@@ -51,6 +62,8 @@ COMMANDS = (
     check.check,
     exactness.exactness,
     explain.explain,
+    per_example.per_example,
+    sensitivity.sensitivity,
     example.example,
     page.page,
 )

@@ -14,6 +14,7 @@ from loopbp import datasets
 from loopbp.checks import choice
 from loopbp.engines import SUM_LOSSES, find
 from loopbp.network import Network, load
+from loopbp.npz import replacing
 from loopbp.optimizers import SGD, Adam, Optimizer
 from loopbp.report.formats import percent
 from loopbp.training import History, NonFiniteError, TrainingInterrupted
@@ -226,6 +227,12 @@ def check_file(argument: str, path: Path) -> None:
         raise FileNotFoundError(f"{argument}: there is no folder {target.parent}")
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise PermissionError(f"{argument}: no permission to write into {target.parent}")
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a file, whole or not at all."""
+    with replacing(path) as file:
+        file.write(content)
 
 
 def _saved_network(

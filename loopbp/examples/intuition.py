@@ -9,6 +9,8 @@ import numpy as np
 
 from ..network import Network
 from ..optimizers import SGD
+from ..per_example import per_example_gradients
+from ..sensitivity import sensitivity as rank
 from .backward import backprop
 from .options import Options
 from .result import Result, number
@@ -91,27 +93,25 @@ def _ranking(result: Result, options: Options) -> None:
     data = options.load()
     X, Y = data.X[:200], data.Y[:200]
     net = Network([data.features, NODES, 10], "sigmoid", "sigmoid", "sse", seed=0)
-    trace = backprop(net, X, Y)
-    weights = [
-        (abs(float(gradient[i, j])), l, i, j + 1)
-        for l, gradient in enumerate(trace.grad)
-        for i in range(1, gradient.shape[0])
-        for j in range(gradient.shape[1])
-    ]
-    weights.sort(key=lambda entry: (-entry[0], *entry[1:]))
-    middle = weights[len(weights) // 2]
+    weights = rank(net, X, Y, biases=False).weights
     result.say(
-        f"The same in {data.features}-{NODES}-10 on {options.source}: its "
-        f"{len(weights):,} weights by |∂f/∂w|, and each one's ratio to the middle of the ranking:"
+        f"The same in {data.features}-{NODES}-10 on {options.source}: its {len(weights):,} "
+        "weights by |∂f/∂w|, and how many times the median each is (of those that are not 0):"
     )
+    first = weights.head(5).to_dict("records")
     result.table(
         ["rank", "weight", "|∂f/∂w|", "ratio"],
         [
-            [str(rank + 1), f"w_{i},{j}^({l})", size, f"{size / middle[0]:.4g}"]
-            for rank, (size, l, i, j) in enumerate(weights[:5])
+            [
+                str(row["rank"]),
+                f"w_{row['i']},{row['j']}^({row['layer']})",
+                row["magnitude"],
+                f"{row['ratio']:.4g}",
+            ]
+            for row in first
         ],
     )
-    size, l, i, j = weights[0]
+    size, l, i, j = (first[0][name] for name in ("magnitude", "layer", "i", "j"))
     h = 1e-5
     losses = []
     for step in (h, -h):
@@ -146,7 +146,9 @@ def three_levers(result: Result, options: Options) -> None:
             for j in range(10)
         ],
     )
-    asked = -delta[None, :] * W  # row i: what each output asks of node i
+    found = rank(net, image, label)
+    # row i: what each output asks of node i
+    asked = found.asked()["wish"].to_numpy().reshape(W.shape)
     result.say(
         "What each output asks of each hidden node, and in the last column the sum over all "
         "outputs, in hundredths. That sum is −∂f/∂x_i, and all that the layer before hears:"
@@ -168,7 +170,9 @@ def three_levers(result: Result, options: Options) -> None:
     result.check("biases: δ_j", trace.grad[1][0], delta, rtol=0)
     # the hidden layer's δ_i = ∂f/∂x_i · x_i (1 − x_i)
     heard = trace.delta[0][0] / (x * (1 - x))
-    result.check("−∂f/∂x_i: wishes added over the outputs", -heard, asked.sum(axis=1), rtol=1e-9)
+    summed = found.inputs()["wish"].to_numpy()
+    result.check("what output j asks of node i: −δ_j w_ij", asked, -delta * W)
+    result.check("−∂f/∂x_i: wishes added over the outputs", -heard, summed, rtol=1e-9)
     result.holds("only the 2 wants to be larger", bool(np.flatnonzero(delta < 0).tolist() == [2]))
     result.figure("three-levers.png", partial(_levers_png, image[0], asked))
 
@@ -210,7 +214,7 @@ def wishes(result: Result, options: Options) -> None:
     N = 100
     X, Y = data.X[:N], data.Y[:N]
     whole = backprop(net, X, Y)
-    rows = np.array([backprop(net, X[n : n + 1], Y[n : n + 1]).gradient for n in range(N)])
+    rows = per_example_gradients(net, X, Y).matrix()
     mean = rows.sum(axis=0) / N
     last = len(net.theta) - net.W[1].size
     chosen = [last + (i * 10) + i for i in range(1, 6)]  # into output i + 1, that of digit i
@@ -231,6 +235,8 @@ def wishes(result: Result, options: Options) -> None:
         "One example alone would have the network answer its own digit to everything. The mean "
         "row is the step that serves all of them: minus the gradient of the cost."
     )
+    alone = backprop(net, X[:1], Y[:1]).gradient
+    result.check("the first row, from that example alone", rows[0], alone, rtol=0)
     result.check("mean row = gradient of the set", whole.gradient, mean, rtol=1e-9, atol=1e-15)
     result.check("mean of the costs", whole.loss, float(np.mean(whole.losses)))
     result.holds(

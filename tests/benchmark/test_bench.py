@@ -73,15 +73,16 @@ def test_a_process_that_breaks_down_says_why() -> None:
 
 
 def test_the_plan() -> None:
-    """Everything: 8 networks and a product, 2 dtypes, 2 numbers of threads, a process for each."""
+    """8 networks, single gradients of two, a product; 2 dtypes, 2 numbers of threads."""
     from loopbp.benchmark.workloads import DTYPES, TASKS, WORKLOADS
 
     names = run.default_contenders(full=True)
     assert {"jax", "torch", "torch.compile", "sklearn", "numpy", "textbook"} <= set(names)
+    assert {"torch.func", "torch.func.compile"} <= set(names)
     plan = run.Plan(tuple(WORKLOADS), tuple(TASKS), DTYPES, (1, 2), names, Method(), True)
     jobs = plan.jobs()
     assert len(jobs) == 9 * 2 * 2 and all(len(job.workloads) == 1 for job in jobs)
-    assert sum(len(job.cells) for job in jobs) == (8 * 3 + 1) * 4
+    assert sum(len(job.cells) for job in jobs) == (8 * 3 + 2 * 2 + 1) * 4
     assert jobs[-1].samples == 10 * 2  # a product on two threads: tiled and NumPy
     one_thread, two_threads = jobs[0], jobs[1]
     assert (one_thread.threads, two_threads.threads) == (1, 2)

@@ -18,19 +18,29 @@ from loopbp.benchmark.peers.by_hand import ByHand
 from loopbp.benchmark.record import ABSENT, FAILED, REFUSED, TIMED
 from loopbp.benchmark.statistics import NOT_COMPUTED
 from loopbp.benchmark.timing import Method
-from loopbp.benchmark.workloads import DTYPES, NETWORK_TASKS, WORKLOADS, Problem, find, problem
+from loopbp.benchmark.workloads import (
+    DTYPES,
+    EXAMPLE_TASKS,
+    NETWORK_TASKS,
+    WORKLOADS,
+    Problem,
+    find,
+    problem,
+)
 
 QUICK = Method(rounds=10, seconds=1e-6, patience=0.0)
 
 #: torch.compile starts a C++ compiler for every network; one is enough here.
-COMPILED = "torch.compile"
+COMPILED = ("torch.compile", "torch.func.compile")
 
 #: Who does what: all do all, but for the gradient that scikit-learn does not give away.
 DUTIES = [
     (name, task)
-    for name in peers.known()
-    for task in NETWORK_TASKS
-    if name not in (peers.DEFINITION, COMPILED) and (name, task) != ("sklearn", "gradients")
+    for name, peer in peers.known().items()
+    for task in (*NETWORK_TASKS, *EXAMPLE_TASKS)
+    if task in peer.tasks
+    and name not in (peers.DEFINITION, *COMPILED)
+    and (name, task) != ("sklearn", "gradients")
 ]
 
 
@@ -83,7 +93,8 @@ def test_two_epochs_in_succession_go_on_from_each_other() -> None:
 def test_torch_compile() -> None:
     """One epoch with the compiled loss; skipped where there is nothing to compile with."""
     small = problem(SMALL[1], "float64")
-    definition, contender = ready(peers.DEFINITION, small, "epoch"), ready(COMPILED, small, "epoch")
+    definition = ready(peers.DEFINITION, small, "epoch")
+    contender = ready("torch.compile", small, "epoch")
     for one in (definition, contender):
         one.reset()
         one.run(1)
@@ -233,16 +244,20 @@ def test_absent_libraries_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("jax", "torch", "sklearn.neural_network"):
         monkeypatch.setitem(sys.modules, module, None)
     small = problem(SMALL[0], "float32")
-    for name in ("jax", "torch", COMPILED, "sklearn"):
+    for name in ("jax", "torch", "torch.compile", "sklearn"):
         with pytest.raises(AbsentError, match="not installed"):
             peers.get(name).prepare(small, "epoch")
+    for name in ("torch.func", "torch.func.compile"):
+        with pytest.raises(AbsentError, match="not installed"):
+            peers.get(name).prepare(small, "examples")
 
 
 def test_torch_compile_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed")
     monkeypatch.setattr("shutil.which", lambda name: None)
-    with pytest.raises(AbsentError, match=r"C\+\+ compiler"):
-        peers.get(COMPILED).prepare(problem(SMALL[0], "float32"), "epoch")
+    for name, task in zip(COMPILED, ("epoch", "matrix"), strict=True):
+        with pytest.raises(AbsentError, match=r"C\+\+ compiler"):
+            peers.get(name).prepare(problem(SMALL[0], "float32"), task)
 
 
 #: Sizes and batch sizes of the published benchmark.
@@ -259,11 +274,47 @@ PUBLISHED = {
 
 
 def test_workloads() -> None:
-    networks = {name: work for name, work in WORKLOADS.items() if work.tasks == NETWORK_TASKS}
+    networks = {name: work for name, work in WORKLOADS.items() if "epoch" in work.tasks}
     found = {name: (list(work.sizes), work.batch_size) for name, work in networks.items()}
     assert found == PUBLISHED
     assert all(work.examples % work.batch_size == 0 for work in networks.values())
     assert WORKLOADS["784-30-10"].parameters == 784 * 30 + 30 + 30 * 10 + 10
+
+
+def test_the_networks_whose_single_gradients_are_timed() -> None:
+    """A matrix takes 512 MiB at the most: 2²⁹ bytes / (669,706 · 4) = 200 rows."""
+    chosen = [name for name, work in WORKLOADS.items() if set(EXAMPLE_TASKS) <= set(work.tasks)]
+    assert chosen == ["784-50-10", "784-512-512-10"]
+    large = problem(find("784-512-512-10"), "float32")
+    assert (large.rows, large.examples("matrix")) == (200, 200)
+    assert (large.examples("examples"), large.examples("epoch")) == (1024, 2560)
+    assert problem(SMALL[0], "float32").rows == 24
+
+
+@pytest.mark.parametrize("task", EXAMPLE_TASKS)
+def test_one_wrong_example_is_noticed(task: str) -> None:
+    """And in the layer in which it is wrong, however small that layer's gradients are."""
+    small = problem(SMALL[0], "float64")
+    contender = ready(peers.DEFINITION, small, task)
+    contender.run(1)
+    right = contender.result()
+    wrong = right.copy()
+    wrong[5, 0] *= 1 + 1e-6
+    assert verification.error(small, task, right, right) == 0
+    assert 1e-9 < verification.error(small, task, wrong, right) < 1e-6
+    assert verification.complaint(small, task, wrong, right, exact=False) is not None
+
+
+def test_compiled_single_gradients() -> None:
+    """One network; skipped where there is nothing to compile with."""
+    small = problem(SMALL[0], "float64")
+    for task in EXAMPLE_TASKS:
+        definition = ready(peers.DEFINITION, small, task)
+        contender = ready("torch.func.compile", small, task)
+        for one in (definition, contender):
+            one.run(1)
+        error = verification.error(small, task, contender.result(), definition.result())
+        assert error < 1e-12
 
 
 def test_a_problem_is_the_same_every_time_and_in_both_dtypes() -> None:

@@ -15,6 +15,7 @@ from .jax import Jax
 from .ours import Engine
 from .sklearn import Sklearn
 from .torch import Torch
+from .torch_func import TorchFunc
 
 #: The engine that the definition of every bit belongs to.
 DEFINITION = "textbook"
@@ -37,6 +38,7 @@ def known() -> dict[str, Peer]:
     names = sorted(engines(), key=lambda name: name != subject())
     peers: list[Peer] = [Engine(name) for name in names]
     peers += [Jax(), Torch(compiled=False), Torch(compiled=True), Sklearn(), ByHand()]
+    peers += [TorchFunc(compiled=False), TorchFunc(compiled=True)]
     return {peer.name: peer for peer in peers}
 
 

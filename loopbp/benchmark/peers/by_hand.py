@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...checks import FloatArray
 from ..contender import AbsentError, Contender, nothing, timed
-from ..workloads import TASKS, Problem
+from ..workloads import NETWORK_TASKS, Problem
 
 InPlace = Callable[[FloatArray], object]
 BackInPlace = Callable[[FloatArray, FloatArray, FloatArray], object]
@@ -137,7 +137,7 @@ class ByHand:
     package = "numpy"
     imports = ("numpy",)
     exact = False
-    tasks = tuple(TASKS)
+    tasks = (*NETWORK_TASKS, "product")
 
     def prepare(self, problem: Problem, task: str) -> Contender:
         if task == "product":

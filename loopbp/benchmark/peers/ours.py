@@ -6,7 +6,9 @@ import numpy as np
 
 from ...checks import FloatArray
 from ...engines import find
+from ...network import Network
 from ...optimizers import SGD
+from ...per_example import PerExampleGradients, per_example_gradients
 from ...trace import Trace
 from ..contender import Contender, nothing, timed
 from ..workloads import TASKS, Problem
@@ -29,6 +31,8 @@ class Engine:
             "gradients": self._gradients,
             "forward": self._forward,
             "product": self._product,
+            "examples": self._examples,
+            "matrix": self._matrix,
         }[task](problem)
 
     def _epoch(self, problem: Problem) -> Contender:
@@ -72,6 +76,34 @@ class Engine:
             outputs[:] = [net.predict(problem.call, engine=self.name)]
 
         return Contender(nothing, timed(call), lambda: outputs[0])
+
+    def _examples(self, problem: Problem) -> Contender:
+        """Norms and cosines, which need no entry of a gradient."""
+        net = problem.network()
+        results: list[tuple[FloatArray, FloatArray]] = []
+
+        def call() -> None:
+            found = self._single_gradients(net, problem, len(problem.call))
+            results[:] = [(found.norms, found.cosine)]
+
+        def result() -> FloatArray:
+            norms, cosine = results[0]
+            return np.column_stack([norms, cosine]).astype(problem.dtype)
+
+        return Contender(nothing, timed(call), result)
+
+    def _matrix(self, problem: Problem) -> Contender:
+        """All entries, into memory that is used again from call to call."""
+        net = problem.network()
+        out = np.empty((problem.rows, len(net.theta)), problem.dtype)
+        call = timed(lambda: self._single_gradients(net, problem, problem.rows).matrix(out=out))
+        return Contender(nothing, call, lambda: out)
+
+    def _single_gradients(
+        self, net: Network, problem: Problem, examples: int
+    ) -> PerExampleGradients:
+        X, labels = problem.call[:examples], problem.call_labels[:examples]
+        return per_example_gradients(net, X, labels, engine=self.name, progress=False)
 
     def _product(self, problem: Problem) -> Contender:
         """The engine's kernel by itself where it gives it away, else a layer of identities.
