@@ -10,6 +10,7 @@ from .network import Network as Network
 from .network import load as load
 from .optimizers import SGD as SGD
 from .optimizers import Adam as Adam
+from .recording import Recording as Recording
 from .report import GradientReport as GradientReport
 from .report import gradient_report as gradient_report
 from .trace import Trace as Trace

@@ -1,121 +1,244 @@
-"""What a gradient looks like in a few numbers: the statistics of one layer.
+"""The numbers that describe an array: sums and norms, quantiles, a histogram, what is not normal.
 
-They are not part of the derivation, so they are summed in float64 whatever the dtype, column by
-column and then over the columns: a fixed order, the same on every machine. The numbers of a column
-may be computed beside those of any other (see `product.add_columns`).
+| name | formula, over the numbers v of the array |
+|---|---|
+| count | n |
+| l1, l2, max_abs | Σ |v|, √(Σ v²), max |v| |
+| mean, std | m = Σ v / n, √(Σ (v − m)² / n) |
+| q01, q05, q50, q95, q99 | the ⌈q n⌉-th of |v| in ascending order, read off a bin: relative error |
+| | below 1/16; what is subnormal, to 1/16 of the smallest normal number |
+| zeros, subnormals, nonfinite | how many v are 0; are subnormal in their own format; ±∞ or NaN |
+| exponent | e of the largest finite v, 2^e ≤ |v| < 2^(e+1), where the histogram begins |
+| inner_std | std without the biases, where biases are among the numbers |
+
+A NaN makes all sums and quantiles NaN; an infinite number makes them what they are in NumPy.
 """
 
 import math
 
 import numpy as np
 
-from .compile import kernel, part, scalar
+from . import histogram as bins
+from . import moments
+from .address import window
+from .compile import part
 
-#: What `gradient_statistics` writes, in order.
-NAMES = ("mean_abs", "l2", "max_abs", "zeros", "delta_norm")
+#: What `measure` writes, in order.
+NAMES = (
+    "count",
+    "l1",
+    "l2",
+    "max_abs",
+    "mean",
+    "std",
+    "q01",
+    "q05",
+    "q50",
+    "q95",
+    "q99",
+    "zeros",
+    "subnormals",
+    "nonfinite",
+    "exponent",
+    "inner_std",
+)
 
+COUNT, L1, L2, MAX, MEAN, STD, Q01 = range(7)
+ZEROS, SUBNORMALS, NONFINITE, EXPONENT, INNER_STD = range(11, 16)
 
-@scalar
-def larger(a, b):
-    """The larger of two numbers, NaN if either is NaN."""
-    return b if b > a or b != b else a
+#: Which rows of an array are measured: all of them; all, the first, of biases, as the last; all
+#: but the first; the first alone.
+EVERY, BIASES_LAST, WEIGHTS, BIASES = range(4)
 
-
-@scalar
-def root_sum_of_squares(values):
-    """√(Σ v²) of a (I, J) array, in float64; scaled by max |v|, so that no square overflows."""
-    I, J = values.shape
-    largest = 0.0
-    for i in range(I):
-        for j in range(J):
-            largest = larger(largest, abs(np.float64(values[i, j])))
-    if largest == 0.0 or not np.isfinite(largest):
-        return largest
-    total = 0.0
-    for i in range(I):
-        for j in range(J):
-            v = np.float64(values[i, j]) / largest
-            total += v * v
-    return largest * math.sqrt(total)
-
-
-@scalar
-def left_the_range(norm):
-    """Whether a norm that is the root of a sum of squares has to be taken again by scaling.
-
-    The squares were subnormal, zero or not finite, or there was a NaN.
-    """
-    return not 1e-140 < norm < np.inf
-
-
-@part
-def add_columns(columns, values):
-    """Goes on with Σ |v|, Σ v², max |v| and the number of zeros in each column, row after row.
-
-    A NaN does not count for the maximum. Modified in place: columns (4 or more, J) float64. Read:
-    values (R, J).
-    """
-    for r in range(values.shape[0]):
-        for j in range(values.shape[1]):
-            a = abs(np.float64(values[r, j]))
-            columns[0, j] += a
-            columns[1, j] += a * a
-            columns[2, j] = a if a > columns[2, j] else columns[2, j]
-            columns[3, j] += 1.0 if a == 0.0 else 0.0
+# Where an array stands in memory: its rows and columns; the number of columns that may be read;
+# columns of a panel, and of all panels with their padding; where it begins. Rows of a layer, and
+# the legend's own arrays, are one panel. The last may be narrower.
+ROWS, COLUMNS, WIDE, PANEL, TOTAL, START = range(6)
 
 
 @part
-def add_squares(columns, values):
-    """Goes on with Σ v² in each column, row after row.
-
-    Modified in place: columns (1, J) float64. Read: values (R, J).
-    """
-    for r in range(values.shape[0]):
-        for j in range(values.shape[1]):
-            v = np.float64(values[r, j])
-            columns[0, j] += v * v
+def block_of(values, place, j, start, stop, columns):
+    """Rows start … stop − 1 of the panel that begins at column j, so many columns: a view."""
+    stride = min(place[PANEL], place[TOTAL] - j)
+    first = place[START] + j * place[ROWS] + start * stride
+    return window(values, first, (stop - start, columns), (stride, 1))
 
 
 @part
-def over_columns(out, columns, I, N):
-    """The numbers of `gradient_statistics` from those of the J columns, the first column first.
+def subtract(difference, minuend, subtrahend):
+    """Modified in place: difference (R, J). Read: minuend and subtrahend (R, J)."""
+    for r in range(difference.shape[0]):
+        for j in range(difference.shape[1]):
+            difference[r, j] = minuend[r, j] - subtrahend[r, j]
 
-    The norms are roots of the sums as they are. Modified in place: out (5,) float64. Read:
-    columns (5, J) float64, with J at least 1: Σ |g|, Σ g², max |g| without NaN and the number of
-    zeros in each column of a gradient (I, J), then Σ δ² over N examples.
+
+@part
+def add_span(memory, values, minus, place, start, stop, fresh, scale, counting):
+    """Goes on with sums, and if counting with counts, over rows start … stop − 1 of s v.
+
+    Returns how many numbers were 0. Arguments as for `measure`; fresh: begin the sums.
     """
-    J = columns.shape[1]
-    total, squares, largest = columns[0, 0], columns[1, 0], columns[2, 0]
-    zeros, delta_squares = columns[3, 0], columns[4, 0]
+    columns, counts, scratch = memory
+    zeros = 0
+    for j in range(0, place[COLUMNS], place[PANEL]):
+        given = min(place[PANEL], place[COLUMNS] - j)
+        wide = min(place[PANEL], place[WIDE] - j)
+        at_once = max(1, scratch.size // wide)
+        sums = columns[:, j : j + wide]
+        for r in range(start, stop, at_once):
+            end = min(stop, r + at_once)
+            block = block_of(values, place, j, r, end, wide)
+            if minus.size > 0:
+                difference = window(scratch, 0, (end - r, wide), (wide, 1))
+                subtract(difference, block, block_of(minus, place, j, r, end, wide))
+                block = difference
+            if fresh and r == start:
+                moments.begin_columns(sums, block, scale)
+            moments.add_rows(sums, block, scale)
+            if counting:
+                numbers = block[:, :given]
+                bins.add_counts(counts, numbers)
+                zeros += bins.count_zeros(numbers)
+    return zeros
+
+
+@part
+def add_up(numbers, memory, values, minus, place, which, scale, counting):
+    """The sums over all rows that `which` says, biases last; sets inner_std, up to the scale.
+
+    Returns how many numbers were 0. Arguments as for `measure`.
+    """
+    start = 1 if which == BIASES_LAST or which == WEIGHTS else 0
+    stop = 1 if which == BIASES else place[ROWS]
+    zeros = add_span(memory, values, minus, place, start, stop, True, scale, counting)
+    numbers[INNER_STD] = np.nan
+    if which == BIASES_LAST:
+        columns, J, rows = memory[0], place[COLUMNS], place[ROWS] - 1
+        mean = moments.mean_of(columns, J, rows)
+        numbers[INNER_STD] = moments.standard_deviation(columns, J, rows, mean) / scale
+        zeros += add_span(memory, values, minus, place, 0, 1, False, scale, counting)
+    return zeros
+
+
+@part
+def measure(numbers, histogram, memory, values, minus, place, which):
+    """The statistics of an array, or of the difference of two, by the names in `NAMES`.
+
+    Modified in place: numbers (16,) float64; histogram as `histogram.take_counts` says; memory,
+    (columns, counts, scratch): columns (6, ·) float64 for every column of the array, counts all 0
+    before and after, scratch (·,) of the array's dtype with room for a row of it. Read: values,
+    and minus in the same order or of size 0, (·,); place and which as above.
+    """
+    columns = memory[0]
+    J = place[COLUMNS]
+    rows = 1 if which == BIASES else place[ROWS] - (1 if which == WEIGHTS else 0)
+    n = rows * J
+    zeros = add_up(numbers, memory, values, minus, place, which, 1.0, True)
+    largest = largest_of(columns, J)
+    subnormals, nonfinite, above, below, exponent = bins.take_counts(
+        histogram, numbers[Q01:ZEROS], memory[1], n, zeros, largest, values.itemsize
+    )
+    scale = 1.0
+    if moments.leaves_the_range(largest):
+        scale = moments.power_near(largest)
+        add_up(numbers, memory, values, minus, place, which, scale, False)
+    numbers[COUNT] = n
+    numbers[ZEROS] = zeros
+    numbers[SUBNORMALS] = subnormals
+    numbers[NONFINITE] = nonfinite
+    numbers[EXPONENT] = exponent
+    numbers[MAX] = largest
+    summarise(numbers, columns, J, rows, scale)
+    if nonfinite > 0:
+        without_a_finite_sum(numbers, above, below)
+
+
+@part
+def largest_of(columns, J):
+    """max |v| over J columns."""
+    largest = columns[moments.LARGEST, 0]
     for j in range(1, J):
-        total += columns[0, j]
-        squares += columns[1, j]
-        largest = larger(largest, columns[2, j])
-        zeros += columns[3, j]
-        delta_squares += columns[4, j]
-    out[0] = total / (I * J)
-    out[1] = math.sqrt(squares)
-    out[2] = total if total != total else largest
-    out[3] = zeros / (I * J)
-    out[4] = math.sqrt(delta_squares) / math.sqrt(N)
+        largest = max(largest, columns[moments.LARGEST, j])
+    return largest
 
 
-@kernel
-def gradient_statistics(out, grad, delta):
-    """Mean |g|, √(Σ g²), max |g|, share of exact zeros, and √(Σ_n Σ_j δ_j² / N).
+@part
+def summarise(numbers, columns, J, rows, scale):
+    """Sets l1, l2, mean and std from the sums of s v in J columns, the first column first."""
+    magnitudes, squares = columns[moments.MAGNITUDES, 0], columns[moments.SQUARES, 0]
+    for j in range(1, J):
+        magnitudes += columns[moments.MAGNITUDES, j]
+        squares += columns[moments.SQUARES, j]
+    mean = moments.mean_of(columns, J, rows)
+    numbers[L1] = magnitudes / scale
+    numbers[L2] = math.sqrt(squares) / scale
+    numbers[MEAN] = mean / scale
+    numbers[STD] = moments.standard_deviation(columns, J, rows, mean) / scale
 
-    g are the entries ∂f/∂w of one layer, biases included; the last number is the root mean
-    square, over the examples, of the norm of δ. Modified in place: out (5,) float64, in the order
-    of `NAMES`. Read: grad (I, J) and delta (N, J), float32 or float64. A NaN in grad makes all
-    but the share of zeros NaN.
+
+@part
+def without_a_finite_sum(numbers, above, below):
+    """Sets what NumPy gives where +∞ (above), −∞ (below) or NaN is among the numbers."""
+    if np.isnan(numbers[L1]):
+        numbers[L1 : STD + 1] = np.nan
+        numbers[Q01:ZEROS] = np.nan
+    elif above and below:
+        numbers[MEAN] = np.nan
+    else:
+        numbers[MEAN] = np.inf if above else -np.inf
+    numbers[STD] = np.nan
+    numbers[INNER_STD] = np.nan
+
+
+@part
+def closeness(state, columns, values, previous, place, largest):
+    """The cosine of the angle between an array and the one of the call before: a·b / (|a| |b|).
+
+    NaN at the first call, and where a norm is 0 or not finite. Modified in place: previous (·,),
+    which becomes the array; state (2,) float64, its power of 2 (0 before the first call) and the
+    sum of the squares of its numbers times it; columns (6, ·) float64. Read: values and place as
+    in `measure`; largest, max |v|.
     """
-    I, J = grad.shape
-    N = delta.shape[0]
-    columns = np.zeros((5, J))
-    add_columns(columns, grad)
-    add_squares(columns[4:], delta)
-    over_columns(out, columns, I, N)
-    if left_the_range(out[1]):
-        out[1] = root_sum_of_squares(grad)
-    if left_the_range(out[4]):
-        out[4] = root_sum_of_squares(delta) / math.sqrt(N)
+    J = place[COLUMNS]
+    scale = moments.power_near(largest)
+    columns[:2, :] = 0
+    for j in range(0, J, place[PANEL]):
+        wide = min(place[PANEL], place[WIDE] - j)
+        a = block_of(values, place, j, 0, place[ROWS], wide)
+        b = block_of(previous, place, j, 0, place[ROWS], wide)
+        moments.add_products(columns[:, j : j + wide], a, b, (scale, state[0]))
+        for r in range(place[ROWS]):
+            for i in range(wide):
+                b[r, i] = a[r, i]
+    product, squares = columns[0, 0], columns[1, 0]
+    for j in range(1, J):
+        product += columns[0, j]
+        squares += columns[1, j]
+    norms = math.sqrt(squares) * math.sqrt(state[1])
+    cosine = np.nan
+    if state[0] > 0 and 0 < norms < np.inf:
+        cosine = min(max(product / norms, -1.0), 1.0)
+    state[0], state[1] = scale, squares
+    return cosine
+
+
+@part
+def outside(values, place, low, high):
+    """How many numbers of an array are below `low` or above `high`."""
+    found = 0
+    for j in range(0, place[COLUMNS], place[PANEL]):
+        block = block_of(values, place, j, 0, place[ROWS], min(place[PANEL], place[COLUMNS] - j))
+        for r in range(block.shape[0]):
+            for i in range(block.shape[1]):
+                v = np.float64(block[r, i])
+                found += 1 if v < low or v > high else 0
+    return found
+
+
+@part
+def columns_of_zeros(memory, place):
+    """In how many columns of the array that was measured last every number is 0."""
+    found = 0
+    for j in range(place[COLUMNS]):
+        found += 1 if memory[0][moments.MAGNITUDES, j] == 0 else 0
+    return found
