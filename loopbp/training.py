@@ -211,10 +211,8 @@ def fit(
     solver = engines.find(engine)
     integer("epochs", epochs, low=0)
     descent = _descent(net, X, Y, batch_size, optimizer)
-    descent.observer = _observer(
-        net, report, epochs * -(-len(descent.inputs) // descent.batch_size)
-    )
     examples = len(descent.inputs)
+    descent.observer = _observer(net, report, epochs * -(-examples // descent.batch_size))
     bits = draws.source(seed)
     flag("shuffle", shuffle)
     held_out = _validation(net, validation)
