@@ -244,3 +244,10 @@ def add_to_columns(columns: Any, values: Any, fresh: bool) -> None:
 def add_products_to_columns(columns: Any, a: Any, b: Any) -> None:
     """Calls what exists in compiled code alone."""
     moments.add_products(columns, a, b, (0.5, 2.0))
+
+
+def test_a_quantile_among_subnormal_numbers_leaves_zeros_out():
+    """The 19th of 20 is the lower one of two in a bin [0, 2^-1026), so at a quarter of it."""
+    values = np.array([[0.0] * 18 + [1e-310, 1.3e-309]]).T
+    got = measured(values)[0]
+    assert (got["q95"], got["q50"], got["subnormals"]) == (0.25 * 2.0**-1026, 0, 2)
