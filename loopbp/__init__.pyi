@@ -12,6 +12,7 @@ from .optimizers import SGD as SGD
 from .optimizers import Adam as Adam
 from .per_example import PerExampleGradients as PerExampleGradients
 from .per_example import per_example_gradients as per_example_gradients
+from .recording import Recording as Recording
 from .report import GradientReport as GradientReport
 from .report import gradient_report as gradient_report
 from .sensitivity import Sensitivity as Sensitivity

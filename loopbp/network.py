@@ -19,6 +19,7 @@ from .workspace import Architecture, Workspace
 
 if TYPE_CHECKING:
     from .optimizers import Optimizer
+    from .recording import Recording
     from .training import History
 
 Path = str | os.PathLike[str]
@@ -247,7 +248,7 @@ class Network:
         shuffle: bool = True,
         seed: int = 0,
         validation: tuple[ArrayLike, ArrayLike] | None = None,
-        report: bool = False,
+        report: bool | Recording = False,
         engine: str = "auto",
         progress: Any = None,
     ) -> History:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import draws, engines
-from .checks import FloatArray, flag, integer, matrix
-from .kernels import statistics
+from . import draws, engines, frames
+from .checks import FloatArray, describe, flag, integer, matrix
 from .network import Evaluation, Network
 from .optimizers import SGD, Adam, Optimizer, OptimizerState
 from .progress import Progress, reporter
-from .workspace import Descent, Indices, Steps, Workspace
+from .recording import Recording, Records
+from .workspace import Architecture, Descent, Indices, Observer, Steps, Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,19 +34,23 @@ SECONDS_PER_CALL = 0.2
 class History:
     """What happened in a run of `fit`, epoch by epoch.
 
-    `frame`: a row per finished epoch. `gradients`: a row per step and layer, if it was recorded.
-    `seconds`, the time that the epochs took, validation included.
+    `frame`: a row per finished epoch; `losses`: a row per step. If the run was recorded,
+    `statistics`, `layers`, `histograms` and `gradients`: see `loopbp.frames` for what each column
+    is. `seconds`, the time that the epochs took, validation included; `architecture`, what was
+    trained. Behind the frames are `epochs`, the rows of `frame`, and `blocks`, what the steps of
+    each epoch told. After a `NonFiniteError` these end with the epoch that failed, up to the step
+    whose loss was not finite.
     """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
-    statistics: list[NDArray[np.float64]] = field(default_factory=list)
+    blocks: list[Steps] = field(default_factory=list)
     seconds: float = 0.0
+    architecture: Architecture | None = None
 
     def add(self, row: dict[str, Any], steps: Steps) -> None:
-        """Adds a finished epoch: its row of `frame`, and the statistics that were recorded."""
+        """Adds a finished epoch: its row of `frame`, and what its steps told."""
         self.epochs.append(row)
-        if steps.statistics.size:
-            self.statistics.append(steps.statistics)
+        self.blocks.append(steps)
 
     @property
     def steps(self) -> int:
@@ -64,26 +68,48 @@ class History:
         return pd.DataFrame(self.epochs or None, columns=list(self._columns()))
 
     @property
-    def gradients(self) -> pd.DataFrame:
-        """A row per step and layer: step and epoch (from 1), l, and the statistics of the
-        mini-batch's ∂f/∂w and δ (see `kernels.statistics`). Empty without report=True."""
-        import pandas as pd
+    def losses(self) -> pd.DataFrame:
+        """Columns: step and epoch (from 1) and loss, the mean over the mini-batch before its
+        update; a row for every step."""
+        return frames.losses([block.loss for block in self.blocks])
 
-        frames, done = [], 0
-        for epoch, block in enumerate(self.statistics, start=1):
-            T, L, _ = block.shape
-            columns: dict[str, Any] = {
-                "step": np.repeat(np.arange(done + 1, done + T + 1), L),
-                "epoch": np.full(T * L, epoch),
-                "l": np.tile(np.arange(L), T),
-            }
-            for k, name in enumerate(statistics.NAMES):
-                columns[name] = block[:, :, k].ravel()
-            frames.append(pd.DataFrame(columns))
-            done += T
-        if not frames:
-            return pd.DataFrame(columns=["step", "epoch", "l", *statistics.NAMES])
-        return pd.concat(frames, ignore_index=True)
+    @property
+    def statistics(self) -> pd.DataFrame:
+        """A row per recorded step, layer, quantity and part: sums, norms, quantiles of |v|, and
+        how many v are 0, subnormal or not finite (see `loopbp.frames`). Empty without report."""
+        return frames.statistics(*self._records)
+
+    @property
+    def gradients(self) -> pd.DataFrame:
+        """The rows of `statistics` for the mini-batch's ∂f/∂w. Empty without report."""
+        table = self.statistics
+        return table[table["quantity"] == "gradient"].reset_index(drop=True)
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """A row per recorded step and layer of weights: ratios to the weights, dead and saturated
+        nodes, δ from layer to layer, and the cosine between gradients (see `loopbp.frames`).
+        Empty without report."""
+        return frames.layers(*self._records, self.architecture)
+
+    @property
+    def histograms(self) -> pd.DataFrame:
+        """A row per recorded step, layer, quantity, part, sign and power of 2: how many numbers
+        (see `loopbp.frames`). Empty without report."""
+        return frames.histograms(self._records[0])
+
+    @property
+    def _records(self) -> tuple[Records | None, Indices]:
+        """All records, and the epoch of each."""
+        found = [
+            (epoch, block.records)
+            for epoch, block in enumerate(self.blocks, start=1)
+            if block.records is not None and len(block.records.steps)
+        ]
+        if not found:
+            return None, np.empty(0, np.int64)
+        epochs = [np.full(len(records.steps), epoch) for epoch, records in found]
+        return Records.join([records for _, records in found]), np.concatenate(epochs)
 
     def _columns(self) -> Iterator[str]:
         """The columns of `frame`, also where there is no row."""
@@ -105,7 +131,8 @@ class NonFiniteError(ArithmeticError):
     weights.
 
     `epoch` and `step` (both from 1, the step over the whole run), `layer` and `quantity` say
-    where it began; `index`, the position in that array; `history`, the finished epochs.
+    where it began; `index`, the position in that array; `history`, the finished epochs, with the
+    losses and records of the one that failed.
     """
 
     def __init__(
@@ -144,7 +171,7 @@ def fit(
     shuffle: bool = True,
     seed: int = 0,
     validation: tuple[ArrayLike, ArrayLike] | None = None,
-    report: bool = False,
+    report: bool | Recording = False,
     engine: str = "auto",
     progress: Callable[[Progress], None] | bool | None = None,
 ) -> History:
@@ -167,8 +194,9 @@ def fit(
         A new order for every epoch, drawn with `seed`; otherwise the order of the rows.
     validation : (X, Y), optional
         Evaluated after every epoch.
-    report : bool
-        Record the statistics of every step's gradient: `history.gradients`.
+    report : bool or Recording
+        Record the statistics of every tenth step, or as a `Recording` says: `history.statistics`,
+        `layers`, `histograms` and `gradients`.
     engine : str
         Name of the engine.
     progress : callable or bool, optional
@@ -182,12 +210,13 @@ def fit(
     """
     solver = engines.find(engine)
     integer("epochs", epochs, low=0)
-    descent = _descent(net, X, Y, batch_size, optimizer, flag("report", report))
+    descent = _descent(net, X, Y, batch_size, optimizer)
     examples = len(descent.inputs)
+    descent.observer = _observer(net, report, epochs * -(-examples // descent.batch_size))
     bits = draws.source(seed)
     flag("shuffle", shuffle)
     held_out = _validation(net, validation)
-    history = History()
+    history = History(architecture=net.architecture)
     kept = _Kept(net.theta.copy(), descent.state.copy(), 0)
     try:
         with reporter(progress, "training", epochs * examples) as tell:
@@ -197,6 +226,7 @@ def fit(
                 steps = _epoch(solver, net, descent, order, tell)
                 if not (np.isfinite(steps.loss).all() and np.isfinite(net.theta).all()):
                     kept.restore(net, descent, history)
+                    history.blocks.append(steps)
                     _locate(solver, net, descent, order, epoch, history.steps)
                 score = None if held_out is None else net.evaluate(*held_out, engine=engine)
                 history.add(_row(epoch, history.steps, steps, descent, score), steps)
@@ -225,7 +255,7 @@ class _Kept(NamedTuple):
         """Puts everything back to where it was then; theta keeps its memory."""
         net.theta[...] = self.theta
         descent.state = self.state.copy()
-        del history.epochs[self.epochs :], history.statistics[self.epochs :]
+        del history.epochs[self.epochs :], history.blocks[self.epochs :]
 
 
 def _descent(
@@ -234,7 +264,6 @@ def _descent(
     Y: ArrayLike,
     batch_size: int,
     optimizer: Optimizer | None,
-    watch: bool,
 ) -> Descent:
     """Validates the training set and the numbers, and allocates what the run works on."""
     size = integer("batch_size", batch_size, low=1)
@@ -260,8 +289,19 @@ def _descent(
         batch_size=size,
         optimizer=optimizer,
         state=OptimizerState.start(optimizer, net.theta),
-        watch=watch,
     )
+
+
+def _observer(net: Network, report: object, steps: int) -> Observer | None:
+    """What records a run of so many steps, as `report` says."""
+    if not isinstance(report, bool | np.bool_ | Recording):
+        raise TypeError(
+            f"report: expected True, False or a loopbp.Recording; got {describe(report)}"
+        )
+    if not report:
+        return None
+    recording = report if isinstance(report, Recording) else Recording()
+    return Observer.start(recording, net.architecture, steps)
 
 
 def _validation(
@@ -292,9 +332,9 @@ def _epoch(
         tell(len(part))
         if not np.isfinite(steps.loss[-1]):
             break
+    records = [steps.records for steps in parts if steps.records is not None]
     return Steps(
-        np.concatenate([steps.loss for steps in parts]),
-        np.concatenate([steps.statistics for steps in parts]),
+        np.concatenate([steps.loss for steps in parts]), Records.join(records) if records else None
     )
 
 

@@ -6,14 +6,16 @@ The arrays carry the legend's names and shapes. They are allocated once and fill
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .checks import FloatArray
-from .kernels import statistics
+from .kernels import histogram
 from .optimizers import Optimizer, OptimizerState
+from .recording import SATURATION, Recording, Records
 
 Indices = NDArray[np.int64]
 
@@ -101,12 +103,58 @@ class Workspace:
 
 
 @dataclass
+class Observer:
+    """What the statistics of a run need from step to step, all changed in place.
+
+    `last`, the number of the run's last step; previous (P,), the gradient of the last recorded
+    step, and state (L, 2), what `kernels.statistics.closeness` knows of it; bounds (L, 4), the
+    sums outside of which a layer is saturated, twice low and high; width, the most columns that
+    an array has.
+    """
+
+    recording: Recording
+    last: int
+    previous: FloatArray
+    state: NDArray[np.float64]
+    bounds: NDArray[np.float64]
+    width: int
+
+    @classmethod
+    def start(cls, recording: Recording, net: Architecture, last: int) -> Observer:
+        """Before the first step of a run of `last` steps."""
+        everywhere = (-np.inf, np.inf) * 2
+        bounds = [SATURATION.get(name, everywhere) for name in net.activations]
+        return cls(
+            recording,
+            last,
+            previous=np.zeros(net.parameters, net.dtype),
+            state=np.zeros((net.L, 2)),
+            bounds=np.array(bounds),
+            width=max(net.sizes) + 1,
+        )
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What `kernels.statistics.measure` works with, for arrays in the legend's shapes."""
+        return statistics_memory(self.width, self.previous.dtype)
+
+
+Memory = tuple[NDArray[np.float64], NDArray[np.int32], FloatArray]
+
+
+def statistics_memory(width: int, dtype: np.dtype[Any]) -> Memory:
+    """The memory that `kernels.statistics.measure` needs for arrays of so many columns."""
+    counts = 2 * histogram.exponents(dtype.itemsize) * histogram.OCTAVE
+    return np.empty((7, width)), np.zeros(counts, np.int32), np.empty(max(width, 4096), dtype)
+
+
+@dataclass
 class Descent:
     """What gradient descent works on; the caller owns every array.
 
     theta and grad (P,); inputs (N, n_0 + 1) with the constant column, and targets (N, n_L), of
-    the whole training set; work, a workspace of at least min(batch_size, N) examples; watch:
-    whether to take the statistics of every step's gradient.
+    the whole training set; work, a workspace of at least min(batch_size, N) examples; observer:
+    what the statistics need, None if nothing is recorded.
     """
 
     theta: FloatArray
@@ -117,7 +165,7 @@ class Descent:
     batch_size: int
     optimizer: Optimizer
     state: OptimizerState
-    watch: bool
+    observer: Observer | None = None
 
     def load(self, batch: Indices) -> Workspace:
         """The workspace of a mini-batch, with the inputs and targets of these examples."""
@@ -126,24 +174,46 @@ class Descent:
         np.take(self.targets, batch, axis=0, out=work.y)
         return work
 
+    def due(self, steps: int) -> NDArray[np.bool_]:
+        """Which of the next steps are recorded, (steps,)."""
+        if self.observer is None:
+            return np.zeros(steps, np.bool_)
+        return self.observer.recording.due(self.state.step, steps, self.observer.last)
+
 
 @dataclass(frozen=True)
 class Steps:
-    """What some steps of descent tell: a row per step, all float64.
+    """What some steps of descent tell.
 
-    loss (T,), the mean over the step's mini-batch before its update; statistics (T, L, 5), the
-    numbers of `kernels.statistics.NAMES` per layer, or (T, 0, 5) where nobody watches.
+    loss (T,) float64, the mean over the step's mini-batch before its update; records, the
+    statistics of the recorded ones among them, None where nothing is recorded.
     """
 
     loss: NDArray[np.float64]
-    statistics: NDArray[np.float64]
+    records: Records | None
 
     @classmethod
-    def allocate(cls, net: Architecture, steps: int, watch: bool) -> Steps:
-        """Room for so many steps."""
-        layers = net.L if watch else 0
-        return cls(np.empty(steps), np.empty((steps, layers, len(statistics.NAMES))))
+    def allocate(cls, net: Architecture, descent: Descent, steps: int) -> Steps:
+        """Room for so many steps, with the numbers of those that are to be recorded.
 
-    def first(self, steps: int) -> Steps:
-        """The first so many steps (views)."""
-        return Steps(self.loss[:steps], self.statistics[:steps])
+        There is room for one more, which is recorded if its loss is not finite.
+        """
+        loss = np.empty(steps)
+        if descent.observer is None:
+            return cls(loss, None)
+        due = np.flatnonzero(descent.due(steps))
+        rows = descent.observer.recording.rows
+        records = Records.allocate(rows, len(due) + 1, net.L)
+        records.steps[:-1] = descent.state.step + 1 + due
+        return cls(loss, records)
+
+    def first(self, steps: int, taken_before: int) -> Steps:
+        """The first so many steps, after so many before (views)."""
+        records, last = self.records, taken_before + steps
+        if records is not None:
+            recorded = int((records.steps[:-1] <= last).sum())
+            if not np.isfinite(self.loss[steps - 1]) and last not in records.steps[:recorded]:
+                records.steps[recorded] = last
+                recorded += 1
+            records = records.first(recorded)
+        return Steps(self.loss[:steps], records)

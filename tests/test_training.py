@@ -13,6 +13,7 @@ from problems import DTYPES, EXACT
 from loopbp import reference, training
 from loopbp.network import Network
 from loopbp.optimizers import SGD, Adam
+from loopbp.recording import Recording
 from loopbp.training import History, NonFiniteError, TrainingInterrupted
 
 OPTIMIZERS = [
@@ -254,20 +255,18 @@ def test_gradients_of_every_step_against_numpy(data, engine):
     X, Y = data
     net = network()
     options = {"epochs": 2, "batch_size": 8, "seed": 3}
-    _, _, gradients, deltas = twins_run(net, X, Y, SGD(eta=0.2), **options)
-    history = net.fit(X, Y, optimizer=SGD(eta=0.2), report=True, engine=engine, **options)
+    _, _, gradients, _ = twins_run(net, X, Y, SGD(eta=0.2), **options)
+    recording = Recording(every=1)
+    history = net.fit(X, Y, optimizer=SGD(eta=0.2), report=recording, engine=engine, **options)
     frame = history.gradients
     assert frame["step"].tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
     assert frame["epoch"].tolist() == [1] * 6 + [2] * 6
     assert frame["l"].tolist() == [0, 1] * 6
-    rows = zip(itertools.chain(*gradients), itertools.chain(*deltas), strict=True)
-    for (_, row), (g, d) in zip(frame.iterrows(), rows, strict=True):
+    for (_, row), g in zip(frame.iterrows(), itertools.chain(*gradients), strict=True):
         assert row["mean_abs"] == pytest.approx(np.abs(g).mean(), rel=1e-11)
         assert row["l2"] == pytest.approx(np.linalg.norm(g), rel=1e-11)
         assert row["max_abs"] == pytest.approx(np.abs(g).max(), rel=1e-11)
         assert row["zeros"] == 0
-        norms = np.linalg.norm(d, axis=1)
-        assert row["delta_norm"] == pytest.approx(np.sqrt((norms**2).mean()), rel=1e-11)
 
 
 def test_dead_relu_units_show_as_zeros(data):
@@ -275,8 +274,8 @@ def test_dead_relu_units_show_as_zeros(data):
     net = network(hidden="relu")
     net.W[0][0] = [-100, 0, 0, 0, -100]  # two of five units never pass anything
     frame = net.fit(X, Y, batch_size=N, report=True).gradients
-    # layer 0: 2 of 5 columns; layer 1: rows 1 and 5 of x_0 … x_5
-    assert frame["zeros"].tolist() == [2 / 5, 2 / 6]
+    # layer 0: 2 of 5 columns of 5; layer 1: rows 1 and 5 of x_0 … x_5, of 2
+    assert frame["zeros"].tolist() == [10, 4]
 
 
 def test_without_report_there_are_no_gradients(data):
@@ -459,7 +458,11 @@ def test_ctrl_c_in_the_first_epoch_and_in_a_validation(monkeypatch, data):
         ({"seed": -1}, ValueError, "seed: expected an integer ≥ 0"),
         ({"seed": None}, TypeError, "seed: expected an integer; got None"),
         ({"shuffle": 1}, TypeError, "shuffle: expected True or False; got 1"),
-        ({"report": "yes"}, TypeError, "report: expected True or False; got 'yes'"),
+        (
+            {"report": "yes"},
+            TypeError,
+            "report: expected True, False or a loopbp.Recording; got 'yes'",
+        ),
         ({"optimizer": "sgd"}, TypeError, "optimizer: expected loopbp.SGD or loopbp.Adam; got 'sg"),
         ({"optimizer": SGD}, TypeError, "optimizer: expected loopbp.SGD or loopbp.Adam; got <cla"),
         ({"engine": "numpi"}, ValueError, "engine: expected one of python"),
@@ -502,9 +505,15 @@ def test_numbers_of_optimizers(make, error, message):
 
 
 def test_an_empty_history_has_no_gradients():
-    assert list(History().gradients.columns) == [
-        "step", "epoch", "l", "mean_abs", "l2", "max_abs", "zeros", "delta_norm"
-    ]  # fmt: skip
+    history = History()
+    for frame in (history.gradients, history.statistics):
+        assert list(frame.columns) == [
+            "step", "epoch", "l", "quantity", "part", "count", "l1", "l2", "max_abs", "mean_abs",
+            "mean", "std", "q01", "q05", "q50", "q95", "q99", "zeros", "subnormals", "nonfinite",
+        ]  # fmt: skip
+        assert frame.empty
+    for frame in (history.layers, history.histograms, history.losses):
+        assert frame.empty and frame.columns[0] == "step"
 
 
 def test_an_error_from_progress_leaves_the_last_finished_epoch():

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..checks import FloatArray
-from ..kernels import statistics
 from ..optimizers import Optimizer, OptimizerState
 from ..workspace import Architecture, Descent, Indices, Steps, Workspace
+from .observing import Quantities, observe
 
 
 class Engine(ABC):
@@ -69,21 +69,28 @@ class Engine(ABC):
     def descend(self, net: Architecture, descent: Descent, order: Indices) -> Steps:
         """Steps of the optimiser over the examples in `order`, a mini-batch each.
 
-        Changes descent.theta and descent.state in place, and uses descent.grad, which need not be
-        filled. A step whose loss is not finite is the last, and changes no weight.
+        Changes descent.theta, state and observer in place, and uses descent.grad, which need not
+        be filled. A step whose loss is not finite is the last, and changes no weight.
         """
         batches = range(0, len(order), descent.batch_size)
-        steps = Steps.allocate(net, len(batches), descent.watch)
+        steps, due = Steps.allocate(net, descent, len(batches)), descent.due(len(batches))
         W, grad = net.views(descent.theta), net.views(descent.grad)
+        taken, row = descent.state.step, 0
         for t, start in enumerate(batches):
             work = descent.load(order[start : start + descent.batch_size])
             examples = len(work.losses)
             self.gradient(net, W, work, grad, examples)
             steps.loss[t] = self.total_loss(work.losses, examples)
-            if descent.watch:
-                for l in range(net.L):
-                    statistics.gradient_statistics(steps.statistics[t, l], grad[l], work.delta[l])
-            if not np.isfinite(steps.loss[t]):
-                return steps.first(t + 1)
-            self.step(descent.optimizer, descent.theta, descent.grad, descent.state)
-        return steps
+            finite = np.isfinite(steps.loss[t])
+            observer = descent.observer if due[t] or not finite else None
+            before = descent.theta if observer is None else descent.theta.copy()
+            if finite:
+                self.step(descent.optimizer, descent.theta, descent.grad, descent.state)
+            if observer is not None and steps.records is not None:
+                old, x = net.views(before), work.x[1:]
+                found = Quantities(grad, W, old, work.delta, work.S, x)
+                observe(steps.records, row, observer, found, net.views(observer.previous))
+                row += 1
+            if not finite:
+                return steps.first(t + 1, taken)
+        return steps.first(len(batches), taken)

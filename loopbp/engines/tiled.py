@@ -14,12 +14,22 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..checks import FloatArray
 from ..kernels import environment, epoch, product, threads
 from ..kernels.plan import Plan, Table, code, plan
 from ..optimizers import Adam, Optimizer
-from ..workspace import Architecture, Descent, Indices, Steps, Workspace
+from ..recording import Records
+from ..workspace import (
+    Architecture,
+    Descent,
+    Indices,
+    Observer,
+    Steps,
+    Workspace,
+    statistics_memory,
+)
 from .loops import LoopEngine
 from .tables import ACTIVATIONS, OUTPUT_LOSSES, SUM_LOSSES
 
@@ -48,7 +58,9 @@ def _plan(net: Architecture) -> Plan:
 class Memory:
     """What the loops of one plan work on: the weights in panels, and rows for some examples."""
 
-    def __init__(self, net: Architecture, examples: int, workers: int, vectors: int) -> None:
+    def __init__(
+        self, net: Architecture, examples: int, workers: int, vectors: int, watched: bool
+    ) -> None:
         self.workers = workers
         self.plan = _plan(net)
         dtype = net.dtype
@@ -60,7 +72,9 @@ class Memory:
         self.scratch = _aligned(
             (workers, (epoch.CHUNK + 1) * product.PANEL_BYTES // dtype.itemsize), dtype
         )
-        self.columns = _aligned((5, self.plan.rows), np.dtype(np.float64))
+        self.before = _aligned((self.plan.panels if watched else 0,), dtype)
+        self.previous = np.zeros_like(self.before)
+        self.statistics = self._statistics(net, workers if watched else 0)
         self.work = _aligned((4, self.plan.rows * examples), dtype)
         self.work[...] = 0
         self.y = _aligned((examples, int(self.plan.layers[-1, epoch.STRIDE])), dtype)
@@ -76,8 +90,36 @@ class Memory:
         return self.work, self.y, self.sums
 
     @property
-    def gradient(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        return self.grad, self.scratch, self.columns
+    def gradient(self) -> tuple[FloatArray, FloatArray]:
+        return self.grad, self.scratch
+
+    @staticmethod
+    def _statistics(net: Architecture, workers: int) -> tuple[Any, Any, Any]:
+        """The memory of `kernels.statistics.measure`, a row for each worker."""
+        width = int(max(net.sizes)) + epoch.CHUNK
+        columns, counts, scratch = statistics_memory(width, net.dtype)
+        shape = (workers, len(counts))
+        return (
+            np.empty((workers, *columns.shape)),
+            np.zeros(shape, counts.dtype),
+            np.empty((workers, len(scratch)), net.dtype),
+        )
+
+    def records(self, due: NDArray[np.bool_], records: Records | None) -> tuple[Any, ...]:
+        """The records of `kernels.epoch.descend`."""
+        if records is None:
+            records = Records.allocate((), 0, 0)
+            due = due[:0]
+        return due, records.numbers, records.histograms, records.layers
+
+    def watch(self, observer: Observer | None) -> tuple[Any, ...]:
+        """The watch of `kernels.epoch.descend`."""
+        if observer is None:
+            wanted, bounds, state = np.zeros(0, np.int64), np.empty((0, 4)), np.empty((0, 2))
+        else:
+            wanted, bounds = observer.recording.wanted, observer.bounds
+            state = observer.state
+        return wanted, bounds, state, self.before, self.previous, *self.statistics
 
     def step(self, rule: int, numbers: FloatArray) -> tuple[FloatArray, Table, FloatArray]:
         return self.vectors, np.array([rule]), numbers
@@ -105,9 +147,11 @@ class TiledEngine(LoopEngine):
         super().__init__("tiled", compiled=True)
         self._kept = threading.local()
 
-    def _memory(self, net: Architecture, examples: int, vectors: int = 0) -> Memory:
+    def _memory(
+        self, net: Architecture, examples: int, vectors: int = 0, watched: bool = False
+    ) -> Memory:
         """Working memory; that of the last call, where it fits, since new memory costs time."""
-        key = net, examples, _workers(net, examples), vectors
+        key = net, examples, _workers(net, examples), vectors, watched
         if getattr(self._kept, "key", None) != key:
             self._kept.memory = Memory(*key)
             self._kept.key = key
@@ -172,22 +216,25 @@ class TiledEngine(LoopEngine):
                 g[...] = values
 
     def descend(self, net: Architecture, descent: Descent, order: Indices) -> Steps:
-        """All steps in one compiled call. descent.grad, if watched, is the last step's gradient."""
+        """All steps in one compiled call; descent.grad is left alone."""
         T = -(-len(order) // descent.batch_size)
-        steps = Steps.allocate(net, T, descent.watch)
-        memory = self._memory(net, len(descent.work.losses), vectors=2)
+        steps, due = Steps.allocate(net, descent, T), descent.due(T)
+        observer, taken_before = descent.observer, descent.state.step
+        memory = self._memory(net, len(descent.work.losses), 2, observer is not None)
         state, optimizer = descent.state, descent.optimizer
         layers = memory.plan.layers
         epoch.load_weights(memory.theta, descent.theta, layers)
         epoch.transpose_weights(memory.transposed, descent.theta, layers)
         for panels, vector in zip(memory.vectors, state.vectors, strict=False):
             epoch.load_weights(panels, vector, layers)
+        if observer is not None:
+            epoch.load_weights(memory.previous, observer.previous, layers)
         rule, numbers = _rule(optimizer, net.dtype)
         betas = (optimizer.beta1, optimizer.beta2) if isinstance(optimizer, Adam) else (0.0, 0.0)
         powers = np.array([betas, state.powers])
         with _alone(memory.workers):
             taken = epoch.descend(
-                (steps.loss, steps.statistics, descent.grad),
+                steps.loss,
                 memory.workers,
                 descent.batch_size,
                 (order, descent.inputs, descent.targets),
@@ -196,18 +243,20 @@ class TiledEngine(LoopEngine):
                 memory.gradient,
                 memory.step(rule, numbers),
                 powers,
+                memory.records(due, steps.records),
+                memory.watch(observer),
                 layers,
                 memory.plan.functions,
-                code(net.dtype, memory.workers > 1),
+                code(net.dtype, memory.workers > 1, observer is not None),
             )
         epoch.save_weights(descent.theta, memory.theta, layers)
-        if descent.watch:
-            epoch.save_weights(descent.grad, memory.grad, layers)
         for panels, vector in zip(memory.vectors, state.vectors, strict=False):
             epoch.save_weights(vector, panels, layers)
+        if observer is not None:
+            epoch.save_weights(observer.previous, memory.previous, layers)
         state.step += taken
         state.powers = float(powers[1, 0]), float(powers[1, 1])
-        return steps.first(min(T, taken + 1))
+        return steps.first(min(T, taken + 1), taken_before)
 
 
 def _workers(net: Architecture, examples: int) -> int:

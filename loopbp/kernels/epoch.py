@@ -12,7 +12,7 @@ One machine code serves all networks: what a network is made of comes as tables.
   layer l + 1; row L the loss and its derivative. 0 stands for softmax in the place of g (then the
   place of g′ has `softmax_delta`), for cross-entropy in the place of the loss, and for
   δ = x − y in the place of the derivative.
-- code (6,) int64: the addresses of this package's own kernels, `ADD` … `DIVIDE_WEIGHTS`.
+- code (8,) int64: the addresses of this package's own kernels, `ADD` … `DIVIDE_STATISTICS`.
 
 Arrays that belong together come as tuples:
 
@@ -20,13 +20,18 @@ Arrays that belong together come as tuples:
 - weights: theta and transposed, both in panels
 - rows: work (4, R), the rows of x, S, Σ δ w and δ of all layers; y (B, stride); sums (3, B), m
   and z of softmax and the losses. B is the number of examples that there is room for.
+- records: due (T,) bool, which steps are recorded; numbers, histograms and layers, a row for each
+  recorded step, as in `observation.observe`, and one more. T = 0 where nothing is recorded.
+- watch: wanted (7,) int64, bounds (L, 4) and state (L, 2) float64 as there; before and previous,
+  the weights before a step and the last recorded gradient, in panels; columns, counts and
+  scratch, the memory of `statistics.measure`, a row for each thread.
 """
 
 import numba
 import numpy as np
 
-from . import product, statistics, textbook, tiled, update
-from .address import block, call, window
+from . import observation, textbook, tiled, update
+from .address import block, call, part_of, view, window
 from .compile import kernel, part
 from .loss import cross_entropy_delta
 
@@ -36,6 +41,7 @@ SIZE, STRIDE, ROWS, PANELS, TRANSPOSED = range(5)
 
 # Entries of `code`.
 ADD, DESCEND, EXAMPLES, WEIGHTS, DIVIDE_EXAMPLES, DIVIDE_WEIGHTS = range(6)
+STATISTICS, DIVIDE_STATISTICS = 6, 7
 
 # Rows of `work`.
 X, S, SUM, DELTA = range(4)
@@ -43,9 +49,8 @@ X, S, SUM, DELTA = range(4)
 # What `pass_examples` does; to be added up.
 LOAD, FORWARD, LOSS, BACKWARD = 1, 2, 4, 8
 
-# What `pass_weights` does: go on from the sums in grad; leave the result in grad; divide; update;
-# take the statistics of each column.
-RESUME, KEEP, FINISH, UPDATE, WATCH = 1, 2, 4, 8, 16
+# What `pass_weights` does: go on from the sums in grad; leave the result in grad; divide; update.
+RESUME, KEEP, FINISH, UPDATE = 1, 2, 4, 8
 
 # The rules of update.
 DESCENT, MOMENTUM, NESTEROV, ADAM = range(4)
@@ -176,13 +181,12 @@ def hidden_deltas(start, stop, weights, rows, layers, functions, code):
 def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, layers, code):
     """The gradient over N examples of one part of the weights, and what `do` says.
 
-    gradient: grad (P,), in panels, written with KEEP; scratch (parts, ·), used without it;
-    columns (5, C) float64, written with WATCH: what `statistics.over_columns` reads, layer after
-    layer as in a row of work. step: vectors (2, P) of the optimiser, in panels; rule (1,) int64
-    and numbers (8,), as in `take_step`. Modified in place: weights, gradient and vectors.
+    gradient: grad (P,), in panels, written with KEEP; scratch (parts, ·), used without it. step:
+    vectors (2, P) of the optimiser, in panels; rule (1,) int64 and numbers (8,), as in
+    `take_step`. Modified in place: weights, gradient and vectors.
     """
     theta, transposed = weights
-    grad, scratch, columns = gradient
+    grad, scratch = gradient
     width = tiled.panel_width(theta.itemsize)
     at_once = do == FINISH + UPDATE and step[1][0] == DESCENT and N <= tiled.BLOCK_TERMS
     for l in range(layers.shape[0] - 1):
@@ -193,8 +197,6 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
         chunks = (I - 2) // CHUNK + 1
         blocks = chunks * ((J - 1) // width + 1)
         start, end = blocks * part // parts, blocks * (part + 1) // parts
-        if do & WATCH:  # a column is one sum: whole panels
-            start, end = start // chunks * chunks, end // chunks * chunks
         for b in range(start, end):
             p, c = divmod(b, chunks)
             j, j_stop = p * width, min(J, (p + 1) * width)
@@ -218,28 +220,11 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
                 tiled.weight_gradient(block_g, delta, x, i + top, j, do & RESUME != 0, code[ADD])
             if do & FINISH:
                 tiled.divide(g, divisor)
-            if do & WATCH:
-                at = layers[l + 1, ROWS] + j
-                watch_block(columns[:, at : at + j_stop - j], g.reshape(W.shape), delta, c, j)
             if do & UPDATE:
                 take_step(theta, first, stop, g, step)
                 if l > 0:
                     turned = transposed[layers[l, TRANSPOSED] : layers[l + 1, TRANSPOSED]]
                     tiled.transpose(turned, W, K, tiled.padded(I - 1, theta.itemsize), i, j)
-
-
-@part
-def watch_block(columns, grad, delta, c, j):
-    """Takes the statistics of columns on to the c-th block of the gradient, in their panel.
-
-    Modified in place: columns (5, w), which begin at j. Read: grad (rows, w); delta (N, stride).
-    """
-    w = columns.shape[1]
-    if c == 0:
-        columns[:] = 0
-        panel = window(delta.ravel(), j, (delta.shape[0], w), (delta.shape[1], 1))
-        product.add_squares(columns[4:], panel)
-    product.add_columns(columns, grad)
 
 
 @part
@@ -327,21 +312,108 @@ def all_weights(threads, do, N, divisor, weights, rows, gradient, step, layers, 
 
 
 @kernel
+def pass_statistics(part, parts, row, N, records, watch, weights, rows, gradient, layers):
+    """The statistics of a step with KEEP over N examples: one part of the layers and quantities.
+
+    None meets another. Arrays are passed on as views without an owner, whose references nobody
+    counts. Modified in place: a row of records; watch.
+    """
+    _, numbers, histograms, of_layers = records
+    wanted, bounds, state, before, previous, columns, counts, scratch = watch
+    memory = part_of(columns, part), part_of(counts, part), part_of(scratch, part)
+    work, L = rows[0], layers.shape[0] - 1
+    arrays = (
+        view(gradient[0]),
+        view(weights[0]),
+        view(before),
+        part_of(work, DELTA),
+        part_of(work, S),
+        part_of(work, X),
+        view(previous),
+    )
+    row_numbers, row_histograms, row_layers = (
+        part_of(numbers, row),
+        part_of(histograms, row),
+        part_of(of_layers, row),
+    )
+    width = tiled.panel_width(before.itemsize)
+    for l in range(L):
+        I, J = layers[l, SIZE] + 1, layers[l + 1, SIZE]
+        wide, stride = tiled.padded(J, before.itemsize), layers[l + 1, STRIDE]
+        row_place = (N, J, wide, stride, stride, layers[l + 1, ROWS] * rows[1].shape[0])
+        places = ((I, J, wide, width, wide, layers[l, PANELS]), row_place, row_place, row_place)
+        for quantity in range(len(observation.QUANTITIES)):
+            if (l + quantity) % parts == part:
+                observation.observe(
+                    part_of(row_numbers, l),
+                    part_of(row_histograms, l),
+                    part_of(row_layers, l),
+                    part_of(state, l),
+                    memory,
+                    wanted,
+                    part_of(bounds, l),
+                    quantity,
+                    quantity + 1,
+                    arrays,
+                    places,
+                )
+
+
+@kernel(parallel=True)
+def divide_statistics(threads, row, N, records, watch, weights, rows, gradient, layers, code):
+    """`pass_statistics` for all layers and quantities, divided among threads."""
+    for t in numba.prange(threads):
+        call(
+            code[STATISTICS],
+            (np.int64(t), threads, row, N, records, watch, weights, rows, gradient, layers),
+        )
+
+
+@part
+def all_statistics(threads, row, N, records, watch, weights, rows, gradient, layers, code):
+    """`pass_statistics` for all layers and quantities, on so many threads."""
+    if threads == 1:
+        zero = N - N
+        call(
+            code[STATISTICS],
+            (zero, threads, row, N, records, watch, weights, rows, gradient, layers),
+        )
+    else:
+        call(
+            code[DIVIDE_STATISTICS],
+            (threads, row, N, records, watch, weights, rows, gradient, layers, code),
+        )
+
+
+@kernel
 def descend(
-    out, threads, batch_size, data, weights, rows, gradient, step, powers, layers, functions, code
+    loss,
+    threads,
+    batch_size,
+    data,
+    weights,
+    rows,
+    gradient,
+    step,
+    powers,
+    records,
+    watch,
+    layers,
+    functions,
+    code,
 ):
     """Steps of mini-batch descent; returns the number of steps taken.
 
-    A step whose loss is not finite is the last, and changes no weight. Modified in place: out:
-    loss (T,), stats (T, L, 5) or (T, 0, 5), both float64, and a flat gradient (P,), which is
-    room for `take_statistics`; weights, rows, gradient and step; powers (2, 2) float64, β₁ and β₂
-    above β₁^t and β₂^t. The numbers of the examples in data are the order of the whole run.
+    A step whose loss is not finite is the last, and changes no weight; it is recorded where
+    anything is. Modified in place: loss (T,) float64; weights, rows, gradient, step, records and
+    watch; powers (2, 2) float64, β₁ and β₂ above β₁^t and β₂^t. The numbers of the examples in
+    data are the order of the whole run.
     """
-    loss, stats, flat = out
     order, inputs, targets = data
     theta, _ = weights
     _, rule, numbers = step
-    watch = stats.shape[1] > 0
+    due = records[0]
+    row = order.shape[0] - order.shape[0]
     for t in range(loss.shape[0]):
         batch = order[t * batch_size : (t + 1) * batch_size]
         N = batch.shape[0]
@@ -356,35 +428,17 @@ def descend(
             for k in range(2):
                 powers[1, k] = powers[1, k] * powers[0, k]
                 numbers[6 + k] = 1.0 - powers[1, k]
-        do = FINISH + (KEEP + WATCH if watch else 0) + (UPDATE if finite else 0)
+        observed = due.shape[0] > 0 and (due[t] or not finite)
+        if observed:
+            watch[3][:] = theta
+        do = FINISH + (KEEP if observed else 0) + (UPDATE if finite else 0)
         all_weights(threads, do, N, divisor, weights, rows, gradient, step, layers, code)
-        if watch:
-            take_statistics(stats[t], flat, N, rows, gradient, layers)
+        if observed:
+            all_statistics(threads, row, N, records, watch, weights, rows, gradient, layers, code)
+            row += 1
         if not finite:
             return t
     return loss.shape[0]
-
-
-@part
-def take_statistics(stats, flat, N, rows, gradient, layers):
-    """`statistics.gradient_statistics` of one step, a row per layer, from those of the columns.
-
-    Modified in place: stats (L, 5); flat (P,), where a layer's gradient is needed once more. Read:
-    rows and gradient, from a step with WATCH.
-    """
-    first = 0
-    for l in range(layers.shape[0] - 1):
-        I, J, at = layers[l, SIZE] + 1, layers[l + 1, SIZE], layers[l + 1, ROWS]
-        out = stats[l]
-        statistics.over_columns(out, gradient[2][:, at : at + J], I, N)
-        if statistics.left_the_range(out[1]):
-            grad = flat[first : first + I * J].reshape(I, J)
-            tiled.from_panels(grad, gradient[0][layers[l, PANELS] : layers[l + 1, PANELS]])
-            out[1] = statistics.root_sum_of_squares(grad)
-        if statistics.left_the_range(out[4]):
-            delta = columns_of(rows_of(rows, DELTA, layers, l + 1, 0, N), J)
-            out[4] = statistics.root_sum_of_squares(delta) / np.sqrt(N)
-        first += I * J
 
 
 @kernel

@@ -114,8 +114,11 @@ def _functions(
 
 
 @functools.lru_cache(maxsize=8)
-def code(dtype: np.dtype[Any], threaded: bool) -> Table:
-    """The addresses of the compiled loops; those that divide work among threads if threaded."""
+def code(dtype: np.dtype[Any], threaded: bool, watched: bool = False) -> Table:
+    """The addresses of the compiled loops.
+
+    Those that divide work among threads if threaded, those of the statistics if watched.
+    """
     integer = numba.types.int64
     number = numba.from_dtype(dtype)
     vector, matrix = (numba.types.Array(number, d, "C") for d in (1, 2))
@@ -124,19 +127,38 @@ def code(dtype: np.dtype[Any], threaded: bool) -> Table:
     data = numba.types.Tuple((indices, matrix, matrix))
     weights = numba.types.UniTuple(vector, 2)
     rows = numba.types.UniTuple(matrix, 3)
-    columns = numba.types.Array(numba.types.float64, 2, "C")
-    gradient = numba.types.Tuple((vector, matrix, columns))
+    gradient = numba.types.Tuple((vector, matrix))
     step = numba.types.Tuple((matrix, indices, vector))
     examples = (data, weights, rows, table, table, indices)
     parameters = (number, weights, rows, gradient, step, table, indices)
     products = (strided[0], strided[0], strided[1])
-    addresses = np.zeros(6, np.int64)
+    addresses = np.zeros(8, np.int64)
     addresses[epoch.ADD] = address(product.add, *products, integer)
     addresses[epoch.DESCEND] = address(product.descend, *products, number, number, number)
     addresses[epoch.EXAMPLES] = address(epoch.pass_examples, *[integer] * 3, *examples)
     addresses[epoch.WEIGHTS] = address(epoch.pass_weights, *[integer] * 4, *parameters)
+    divided = [integer] * 3
     if threaded:
-        divided = [integer] * 3
         addresses[epoch.DIVIDE_EXAMPLES] = address(epoch.divide_examples, *divided, *examples)
         addresses[epoch.DIVIDE_WEIGHTS] = address(epoch.divide_weights, *divided, *parameters)
+    if watched:
+        statistics = (*_recorded(vector, matrix), weights, rows, gradient, table)
+        addresses[epoch.STATISTICS] = address(epoch.pass_statistics, *[integer] * 4, *statistics)
+        if threaded:
+            where = address(epoch.divide_statistics, *divided, *statistics, indices)
+            addresses[epoch.DIVIDE_STATISTICS] = where
     return addresses
+
+
+def _recorded(vector: Any, matrix: Any) -> tuple[Any, Any]:
+    """The types of records and watch, as `epoch` describes them."""
+    integer, double = numba.types.int64, numba.types.float64
+    numbers = {d: numba.types.Array(double, d, "C") for d in (2, 3, 4)}
+    due = numba.types.Array(numba.types.boolean, 1, "C")
+    histograms = numba.types.Array(numba.types.int32, 5, "C")
+    records = numba.types.Tuple((due, numbers[4], histograms, numbers[3]))
+    wanted = numba.types.Array(integer, 1, "C")
+    counts = numba.types.Array(numba.types.int32, 2, "C")
+    memory = (numbers[3], counts, matrix)
+    watch = numba.types.Tuple((wanted, numbers[2], numbers[2], vector, vector, *memory))
+    return records, watch

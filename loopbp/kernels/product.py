@@ -25,7 +25,6 @@ from numba.core import cgutils, config, types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
-from . import statistics
 from .compile import kernel
 
 
@@ -177,71 +176,8 @@ def _transpose_tile(typing_context, out, tile):
     return types.void(out, tile), generate
 
 
-def _magnitude(builder, v):
-    bits = ir.VectorType(ir.IntType(64), v.type.count)
-    no_sign = ir.Constant(bits, [2**63 - 1] * v.type.count)
-    return builder.bitcast(builder.and_(builder.bitcast(v, bits), no_sign), v.type)
-
-
-def _sum_of_magnitudes(builder, total, v):
-    return builder.fadd(total, _magnitude(builder, v))
-
-
-def _sum_of_squares(builder, total, v):
-    return builder.fadd(total, builder.fmul(v, v))
-
-
-def _largest(builder, total, v):
-    a = _magnitude(builder, v)
-    return builder.select(builder.fcmp_ordered(">", a, total), a, total)
-
-
-def _zeros(builder, total, v):
-    lanes = v.type.count
-    one, zero = (ir.Constant(v.type, [number] * lanes) for number in (1.0, 0.0))
-    is_zero = builder.fcmp_ordered("==", v, zero)
-    return builder.select(is_zero, builder.fadd(total, one), total)
-
-
-def _over_rows(*operations):
-    """columns[q] = operations[q](columns[q], row) for one row of values after another."""
-
-    @intrinsic
-    def run(typing_context, columns, values):
-        def generate(context, builder, signature, arguments):
-            code = _Vectors(context, builder, signature.args[::-1], arguments[::-1])
-            (values, value_strides, (R, w)), (columns, column_strides, _) = code.arrays
-            double = ir.VectorType(ir.DoubleType(), code.lanes)
-            with cgutils.for_range(builder, builder.udiv(w, _integer(code.lanes))) as loop:
-                j = builder.mul(loop.index, _integer(code.lanes))
-                sums = []  # where each is stored, and its present value
-                for q in range(len(operations)):
-                    target = code.address(columns, column_strides, _integer(q), j)
-                    target = builder.bitcast(target, double.as_pointer())
-                    sums.append((target, cgutils.alloca_once(builder, double)))
-                    builder.store(code.load(target), sums[-1][1])
-                with cgutils.for_range(builder, R) as rows:
-                    v = code.load(code.address(values, value_strides, rows.index, j))
-                    v = v if v.type == double else builder.fpext(v, double)
-                    for operation, (_, total) in zip(operations, sums, strict=True):
-                        builder.store(operation(builder, builder.load(total), v), total)
-                for target, total in sums:
-                    code.store(builder.load(total), target)
-            return context.get_dummy_value()
-
-        return types.void(columns, values), generate
-
-    return run
-
-
-#: `statistics.add_columns` and `add_squares` for columns that are whole vectors.
-add_columns = _over_rows(_sum_of_magnitudes, _sum_of_squares, _largest, _zeros)
-add_squares = _over_rows(_sum_of_squares)
-
-
 if config.DISABLE_JIT:
     _add_products, _descend_products = add_products, descend_products
-    add_columns, add_squares = statistics.add_columns, statistics.add_squares
 
 
 @overload(transpose_tile)

@@ -1,121 +1,231 @@
-"""What a gradient looks like in a few numbers: the statistics of one layer.
+"""The numbers that describe an array: sums and norms, quantiles, a histogram, what is not normal.
 
-They are not part of the derivation, so they are summed in float64 whatever the dtype, column by
-column and then over the columns: a fixed order, the same on every machine. The numbers of a column
-may be computed beside those of any other (see `product.add_columns`).
+| name | formula, over the numbers v of the array |
+|---|---|
+| count | n |
+| l1, l2, max_abs | Σ |v|, √(Σ v²), max |v| |
+| mean, std | m = Σ v / n, √(Σ (v − m)² / n) |
+| q01, q05, q50, q95, q99 | the ⌈q n⌉-th of |v| in ascending order, read off a bin: relative error |
+| | below 1/16; what is subnormal, to 1/16 of the smallest normal number |
+| zeros, subnormals, nonfinite | how many v are 0; are subnormal in their own format; ±∞ or NaN |
+| exponent | e of the largest finite v, 2^e ≤ |v| < 2^(e+1), where the histogram begins |
+| inner_std | std without the biases, where biases are among the numbers |
+
+A NaN makes all sums and quantiles NaN; an infinite number makes them what they are in NumPy.
 """
 
 import math
 
 import numpy as np
 
-from .compile import kernel, part, scalar
+from . import histogram as bins
+from . import moments
+from .address import block, window
+from .compile import part, scalar
 
-#: What `gradient_statistics` writes, in order.
-NAMES = ("mean_abs", "l2", "max_abs", "zeros", "delta_norm")
+#: What `measure` writes, in order.
+NAMES = (
+    "count",
+    "l1",
+    "l2",
+    "max_abs",
+    "mean",
+    "std",
+    "q01",
+    "q05",
+    "q50",
+    "q95",
+    "q99",
+    "zeros",
+    "subnormals",
+    "nonfinite",
+    "exponent",
+    "inner_std",
+)
+
+COUNT, L1, L2, MAX, MEAN, STD, Q01 = range(7)
+ZEROS, SUBNORMALS, NONFINITE, EXPONENT, INNER_STD = range(11, 16)
+
+#: Which rows of an array are measured: all of them; all, the first, of biases, as the last; all
+#: but the first; the first alone.
+EVERY, BIASES_LAST, WEIGHTS, BIASES = range(4)
+
+# Where an array stands in memory: its rows and columns; the number of columns that may be read;
+# columns of a panel, and of all panels with their padding; where it begins. Rows of a layer, and
+# the legend's own arrays, are one panel. The last may be narrower.
+ROWS, COLUMNS, WIDE, PANEL, TOTAL, START = range(6)
 
 
 @scalar
-def larger(a, b):
-    """The larger of two numbers, NaN if either is NaN."""
-    return b if b > a or b != b else a
+def where(place, j, row):
+    """Where a row of the panel that begins at column j begins, and how far the next one is."""
+    stride = min(place[PANEL], place[TOTAL] - j)
+    return place[START] + j * place[ROWS] + row * stride, stride
 
 
 @scalar
-def root_sum_of_squares(values):
-    """√(Σ v²) of a (I, J) array, in float64; scaled by max |v|, so that no square overflows."""
-    I, J = values.shape
-    largest = 0.0
-    for i in range(I):
-        for j in range(J):
-            largest = larger(largest, abs(np.float64(values[i, j])))
-    if largest == 0.0 or not np.isfinite(largest):
-        return largest
-    total = 0.0
-    for i in range(I):
-        for j in range(J):
-            v = np.float64(values[i, j]) / largest
-            total += v * v
-    return largest * math.sqrt(total)
-
-
-@scalar
-def left_the_range(norm):
-    """Whether a norm that is the root of a sum of squares has to be taken again by scaling.
-
-    The squares were subnormal, zero or not finite, or there was a NaN.
-    """
-    return not 1e-140 < norm < np.inf
+def line_of(values, place, j, start, stop):
+    """Rows start … stop − 1 of a panel of weights in one line, between which is no gap: a view."""
+    first, stride = where(place, j, start)
+    return block(values, first, ((stop - start) * stride,))
 
 
 @part
-def add_columns(columns, values):
-    """Goes on with Σ |v|, Σ v², max |v| and the number of zeros in each column, row after row.
-
-    A NaN does not count for the maximum. Modified in place: columns (4 or more, J) float64. Read:
-    values (R, J).
-    """
-    for r in range(values.shape[0]):
-        for j in range(values.shape[1]):
-            a = abs(np.float64(values[r, j]))
-            columns[0, j] += a
-            columns[1, j] += a * a
-            columns[2, j] = a if a > columns[2, j] else columns[2, j]
-            columns[3, j] += 1.0 if a == 0.0 else 0.0
+def subtract(difference, minuend, subtrahend):
+    """Modified in place: difference (·,). Read: minuend and subtrahend (·,)."""
+    for p in range(minuend.shape[0]):
+        difference[p] = minuend[p] - subtrahend[p]
 
 
 @part
-def add_squares(columns, values):
-    """Goes on with Σ v² in each column, row after row.
+def add_span(memory, values, minus, place, start, stop, fresh, scale, counting):
+    """Goes on with sums, and if counting with counts, over rows start … stop − 1 of s v.
 
-    Modified in place: columns (1, J) float64. Read: values (R, J).
+    Arguments as for `measure`; fresh: begin the sums.
     """
-    for r in range(values.shape[0]):
-        for j in range(values.shape[1]):
-            v = np.float64(values[r, j])
-            columns[0, j] += v * v
+    columns, counts, scratch = memory
+    for j in range(0, place[COLUMNS], place[PANEL]):
+        given = min(place[PANEL], place[COLUMNS] - j)
+        wide = min(place[PANEL], place[WIDE] - j)
+        at_once = max(1, scratch.size // wide)
+        sums = window(columns.ravel(), j, (columns.shape[0], wide), (columns.shape[1], 1))
+        for r in range(start, stop, at_once):
+            end = min(stop, r + at_once)
+            source = values
+            first, stride = where(place, j, r)
+            if minus.size > 0:
+                lines = line_of(values, place, j, r, end), line_of(minus, place, j, r, end)
+                subtract(scratch, lines[0], lines[1])
+                source, first = scratch, 0
+            every = window(source, first, (end - r, wide), (stride, 1))
+            moments.add_rows(sums, every, scale, fresh and r == start)
+            if counting:
+                bins.add_counts(counts, window(source, first, (end - r, given), (stride, 1)))
 
 
 @part
-def over_columns(out, columns, I, N):
-    """The numbers of `gradient_statistics` from those of the J columns, the first column first.
+def add_up(numbers, memory, values, minus, place, which, scale, counting):
+    """The sums over all rows that `which` says, biases last; sets inner_std, up to the scale.
 
-    The norms are roots of the sums as they are. Modified in place: out (5,) float64. Read:
-    columns (5, J) float64, with J at least 1: Σ |g|, Σ g², max |g| without NaN and the number of
-    zeros in each column of a gradient (I, J), then Σ δ² over N examples.
+    Arguments as for `measure`.
     """
-    J = columns.shape[1]
-    total, squares, largest = columns[0, 0], columns[1, 0], columns[2, 0]
-    zeros, delta_squares = columns[3, 0], columns[4, 0]
+    start = 1 if which == BIASES_LAST or which == WEIGHTS else 0
+    stop = 1 if which == BIASES else place[ROWS]
+    add_span(memory, values, minus, place, start, stop, True, scale, counting)
+    numbers[INNER_STD] = np.nan
+    if which == BIASES_LAST:
+        columns, J, rows = memory[0], place[COLUMNS], place[ROWS] - 1
+        shift = moments.sums_over_columns(columns, J, rows)[2]
+        numbers[INNER_STD] = moments.standard_deviation(columns, J, rows, shift) / scale
+        add_span(memory, values, minus, place, 0, 1, False, scale, counting)
+
+
+@part
+def measure(numbers, histogram, memory, values, minus, place, which):
+    """The statistics of an array, or of the difference of two, by the names in `NAMES`.
+
+    Modified in place: numbers (16,) float64; histogram as `histogram.take_counts` says; memory,
+    (columns, counts, scratch): columns (7, ·) float64 for every column of the array, counts all 0
+    before and after, scratch (·,) of the array's dtype with room for a row of it. Read: values,
+    and minus in the same order or of size 0, (·,); place and which as above. Returns in how many
+    columns every number is 0.
+    """
+    columns = memory[0]
+    J = place[COLUMNS]
+    rows = 1 if which == BIASES else place[ROWS] - (1 if which == WEIGHTS else 0)
+    n = rows * J
+    add_up(numbers, memory, values, minus, place, which, 1.0, True)
+    largest, zeros, empty = moments.over_columns(columns, J, rows)
+    subnormals, nonfinite, above, below, exponent = bins.take_counts(
+        histogram, numbers[Q01:ZEROS], memory[1], n, zeros, largest, values.itemsize
+    )
+    scale = 1.0
+    if moments.leaves_the_range(largest):
+        scale = moments.power_near(largest)
+        add_up(numbers, memory, values, minus, place, which, scale, False)
+    numbers[COUNT] = n
+    numbers[ZEROS] = zeros
+    numbers[SUBNORMALS] = subnormals
+    numbers[NONFINITE] = nonfinite
+    numbers[EXPONENT] = exponent
+    numbers[MAX] = largest
+    summarise(numbers, columns, J, rows, scale)
+    if nonfinite > 0:
+        without_a_finite_sum(numbers, above, below)
+    return empty
+
+
+@part
+def summarise(numbers, columns, J, rows, scale):
+    """Sets l1, l2, mean and std from the sums of s v in J columns, the first column first."""
+    magnitudes, squares, shift = moments.sums_over_columns(columns, J, rows)
+    numbers[L1] = magnitudes / scale
+    numbers[L2] = math.sqrt(squares) / scale
+    numbers[MEAN] = (columns[moments.FIRST, 0] + shift) / scale
+    numbers[STD] = moments.standard_deviation(columns, J, rows, shift) / scale
+
+
+@part
+def without_a_finite_sum(numbers, above, below):
+    """Sets what NumPy gives where +∞ (above), −∞ (below) or NaN is among the numbers."""
+    if np.isnan(numbers[L1]):
+        numbers[L1 : STD + 1] = np.nan
+        numbers[Q01:ZEROS] = np.nan
+    elif above and below:
+        numbers[MEAN] = np.nan
+    else:
+        numbers[MEAN] = np.inf if above else -np.inf
+    numbers[STD] = np.nan
+    numbers[INNER_STD] = np.nan
+
+
+@part
+def closeness(state, columns, values, previous, place, largest):
+    """The cosine of the angle between an array and the one of the call before: a·b / (|a| |b|).
+
+    NaN at the first call, and where a norm is 0 or not finite. Modified in place: previous (·,),
+    which becomes the array; state (2,) float64, its power of 2 (0 before the first call) and the
+    sum of the squares of its numbers times it; columns (7, ·) float64. Read: values and place as
+    in `measure`; largest, max |v|.
+    """
+    J = place[COLUMNS]
+    scale = moments.power_near(largest)
+    for j in range(0, J, place[PANEL]):
+        wide = min(place[PANEL], place[WIDE] - j)
+        first, stride = where(place, j, 0)
+        a = window(values, first, (place[ROWS], wide), (stride, 1))
+        b = window(previous, first, (place[ROWS], wide), (stride, 1))
+        sums = window(columns.ravel(), j, (columns.shape[0], wide), (columns.shape[1], 1))
+        moments.add_products(sums, a, b, (scale, state[0]))
+        copy(line_of(previous, place, j, 0, place[ROWS]), line_of(values, place, j, 0, place[ROWS]))
+    product, squares = columns[0, 0], columns[1, 0]
     for j in range(1, J):
-        total += columns[0, j]
+        product += columns[0, j]
         squares += columns[1, j]
-        largest = larger(largest, columns[2, j])
-        zeros += columns[3, j]
-        delta_squares += columns[4, j]
-    out[0] = total / (I * J)
-    out[1] = math.sqrt(squares)
-    out[2] = total if total != total else largest
-    out[3] = zeros / (I * J)
-    out[4] = math.sqrt(delta_squares) / math.sqrt(N)
+    norms = math.sqrt(squares) * math.sqrt(state[1])
+    cosine = np.nan
+    if state[0] > 0 and 0 < norms < np.inf:
+        cosine = min(max(product / norms, -1.0), 1.0)
+    state[0], state[1] = scale, squares
+    return cosine
 
 
-@kernel
-def gradient_statistics(out, grad, delta):
-    """Mean |g|, √(Σ g²), max |g|, share of exact zeros, and √(Σ_n Σ_j δ_j² / N).
+@part
+def copy(target, source):
+    """Modified in place: target (·,). Read: source (·,)."""
+    for p in range(source.shape[0]):
+        target[p] = source[p]
 
-    g are the entries ∂f/∂w of one layer, biases included; the last number is the root mean
-    square, over the examples, of the norm of δ. Modified in place: out (5,) float64, in the order
-    of `NAMES`. Read: grad (I, J) and delta (N, J), float32 or float64. A NaN in grad makes all
-    but the share of zeros NaN.
-    """
-    I, J = grad.shape
-    N = delta.shape[0]
-    columns = np.zeros((5, J))
-    add_columns(columns, grad)
-    add_squares(columns[4:], delta)
-    over_columns(out, columns, I, N)
-    if left_the_range(out[1]):
-        out[1] = root_sum_of_squares(grad)
-    if left_the_range(out[4]):
-        out[4] = root_sum_of_squares(delta) / math.sqrt(N)
+
+@part
+def outside(values, place, bounds):
+    """How many numbers of rows are outside of the first two bounds, and of the other two."""
+    soft, hard = 0, 0
+    for n in range(place[ROWS]):
+        first, _ = where(place, 0, n)
+        row = block(values, first, (place[COLUMNS],))
+        for j in range(row.shape[0]):
+            v = np.float64(row[j])
+            soft += 1 if (v < bounds[0]) | (v > bounds[1]) else 0
+            hard += 1 if (v < bounds[2]) | (v > bounds[3]) else 0
+    return soft, hard

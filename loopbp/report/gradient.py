@@ -260,8 +260,8 @@ def _check_history(history: object, L: int) -> None:
         return
     if not isinstance(history, History):
         raise TypeError(f"history: expected what Network.fit returns; got {describe(history)}")
-    if history.statistics and history.statistics[0].shape[1] != L:
+    if history.architecture is not None and history.architecture.L != L:
         raise ValueError(
             f"history: expected a run of this network, with {L} layers of weights; got one with "
-            f"{history.statistics[0].shape[1]}"
+            f"{history.architecture.L}"
         )

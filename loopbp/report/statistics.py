@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import frames
 from ..checks import FloatArray
-from ..kernels import statistics as kernels
+from ..engines.observing import Quantities, observe
+from ..kernels.statistics import NAMES
+from ..recording import Recording, Records
 from ..trace import Trace
 from ..training import History
+from ..workspace import Observer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,9 +46,9 @@ class Nodes:
 class LayerGradient:
     """The gradient of the weights w^(l), which lead from layer l to layer l+1.
 
-    `mean_abs`, `l2`, `max_abs`, `zeros` and `delta_norm` are those of `kernels.statistics`: mean
-    |∂f/∂w|, √(Σ (∂f/∂w)²), max |∂f/∂w|, the share of entries that are exactly 0, and the root
-    mean square over the examples of √(Σ_j δ_j²). `ratio` is mean_abs over that of layer l+1, None
+    `mean_abs`, `l2`, `max_abs` and `zeros` are mean |∂f/∂w|, √(Σ (∂f/∂w)²), max |∂f/∂w| and the
+    share of entries that are exactly 0; `delta_norm` is the root mean square over the examples of
+    √(Σ_j δ_j²). `ratio` is mean_abs over that of layer l+1, None
     for the last layer and where layer l+1 has a mean of 0. `weight_l2` is √(Σ w²).
 
     `zero_inputs` are the nodes i of layer l with x_i = 0 in every example, `zero_deltas` the nodes
@@ -76,29 +80,63 @@ class LayerGradient:
     finite: bool
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """The statistics of one pass, taken as those of a step of a run are.
+
+    `statistics` and `layers` are the frames of `loopbp.frames`, with step 0, epoch 0 and no
+    updates; records, the numbers behind them.
+    """
+
+    trace: Trace
+    records: Records
+
+    @classmethod
+    def of(cls, trace: Trace, *, biases: bool = False) -> Checkpoint:
+        """The statistics of a trace of `backprop`; biases as in `Recording`."""
+        assert trace.grad is not None and trace.delta is not None
+        net = trace.architecture
+        recording = Recording(quantities=("gradient", "weight", "delta", "S", "x"), biases=biases)
+        records = Records.allocate(recording.rows, 1, net.L)
+        observer = Observer.start(recording, net, 0)
+        found = Quantities(trace.grad, trace.W, trace.W, trace.delta, trace.S, trace.x[1:])
+        with np.errstate(all="ignore"):  # compiled loops do not warn; others should not either
+            observe(records, 0, observer, found, net.views(observer.previous))
+        return cls(trace, records)
+
+    @property
+    def statistics(self) -> pd.DataFrame:
+        """A row per layer, quantity and part."""
+        return frames.statistics(self.records, np.zeros(1, np.int64))
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """A row per layer of weights."""
+        return frames.layers(self.records, np.zeros(1, np.int64), self.trace.architecture)
+
+    @property
+    def histograms(self) -> pd.DataFrame:
+        """A row per layer, quantity, part, sign and power of 2."""
+        return frames.histograms(self.records)
+
+    def number(self, l: int, quantity: str, name: str) -> float:
+        """One of the numbers of `kernels.statistics.NAMES`, of layer l."""
+        row = self.records.rows.index((quantity, "all"))
+        return float(self.records.numbers[0, l, row, NAMES.index(name)])
+
+
 def layer_gradients(trace: Trace) -> tuple[LayerGradient, ...]:
     """The statistics of every layer of a trace of `backprop`, in network order."""
+    checkpoint, L = Checkpoint.of(trace), len(trace.W)
+    means = np.array([checkpoint.number(l, "gradient", "l1") / trace.W[l].size for l in range(L)])
+    return tuple(_layer(checkpoint, l, means) for l in range(L))
+
+
+def _layer(checkpoint: Checkpoint, l: int, means: FloatArray) -> LayerGradient:
+    """The statistics of one layer; means (L,), the mean |∂f/∂w| of all."""
+    trace = checkpoint.trace
     assert trace.grad is not None and trace.delta is not None
-    L = len(trace.grad)
-    table = np.empty((L, len(kernels.NAMES)))
-    for l in range(L):
-        kernels.gradient_statistics(table[l], trace.grad[l], trace.delta[l])
-    means = table[:, kernels.NAMES.index("mean_abs")]
-    return tuple(
-        _layer(trace, l, table[l], _ratio(means, l), trace.grad[l], trace.delta[l])
-        for l in range(L)
-    )
-
-
-def _layer(
-    trace: Trace,
-    l: int,
-    numbers: Any,
-    ratio: float | None,
-    grad: FloatArray,
-    delta: FloatArray,
-) -> LayerGradient:
-    """The statistics of one layer."""
+    grad, delta = trace.grad[l], trace.delta[l]
     activation = trace.architecture.activations[l]
     x = trace.x[l][:, 1:]
     above = trace.x[l + 1] if l + 1 == len(trace.S) else trace.x[l + 1][:, 1:]
@@ -111,9 +149,13 @@ def _layer(
         n_out=grad.shape[1],
         activation=activation,
         parameters=grad.size,
-        **dict(zip(kernels.NAMES, map(float, numbers), strict=True)),
-        ratio=ratio,
-        weight_l2=_norm(trace.W[l]),
+        mean_abs=float(means[l]),
+        l2=checkpoint.number(l, "gradient", "l2"),
+        max_abs=checkpoint.number(l, "gradient", "max_abs"),
+        zeros=checkpoint.number(l, "gradient", "zeros") / grad.size,
+        delta_norm=checkpoint.number(l, "delta", "l2") / np.sqrt(len(delta)),
+        ratio=_ratio(means, l),
+        weight_l2=checkpoint.number(l, "weight", "l2"),
         zero_inputs=Nodes.where(zero_inputs),
         zero_deltas=Nodes.where(zero_deltas),
         dead=Nodes.where(dead),
@@ -132,46 +174,43 @@ def _ratio(means: FloatArray, l: int) -> float | None:
         return float(means[l] / means[l + 1])
 
 
-def _norm(values: FloatArray) -> float:
-    """√(Σ v²), in float64."""
-    with np.errstate(over="ignore"):
-        return float(np.sqrt(np.square(values, dtype=np.float64).sum()))
-
-
 def course(history: History) -> pd.DataFrame:
-    """The statistics over a run, in parts of consecutive steps: a row per part and layer.
+    """The gradients over a run, in parts of consecutive recorded steps: a row per part and layer.
 
     Columns: step_first and step_last, the part's steps (from 1); epoch, of its last step; l; the
-    means over its steps of the five statistics, but of max_abs the maximum; and mean_abs_low and
-    mean_abs_high, the smallest and largest mean_abs. There are at most `MOST_POINTS` parts,
-    however long the run.
+    means over its recorded steps of mean_abs, l2, zeros and delta_norm, as in `LayerGradient`, and
+    of max_abs the maximum; and mean_abs_low and mean_abs_high, the smallest and largest mean_abs.
+    There are at most `MOST_POINTS` parts, however long the run. An epoch that did not end is left
+    out, biases that were recorded apart too. Empty unless gradient and delta were recorded.
     """
     import pandas as pd
 
-    if not history.statistics:
+    table = history.statistics
+    table = table[(table["part"] != "biases") & (table["epoch"] <= len(history.epochs))]
+    gradients, deltas = (table[table["quantity"] == name] for name in ("gradient", "delta"))
+    if history.architecture is None or not len(gradients) or not len(deltas):
         return pd.DataFrame(columns=COURSE_COLUMNS)
-    steps = np.concatenate(history.statistics)
-    T, L, _ = steps.shape
-    parts = min(T, MOST_POINTS, max(2, MOST_POINTS_IN_ALL // L))
-    stops = np.arange(1, parts + 1) * T // parts
+    L = int(gradients["l"].max()) + 1
+    K = len(gradients) // L
+    numbers = {name: gradients[name].to_numpy().reshape(K, L) for name in gradients}
+    examples = deltas["count"].to_numpy().reshape(K, L) / np.array(history.architecture.sizes[1:])
+    numbers["zeros"] = numbers["zeros"] / numbers["count"]
+    numbers["delta_norm"] = deltas["l2"].to_numpy().reshape(K, L) / np.sqrt(examples)
+    parts = min(K, MOST_POINTS, max(2, MOST_POINTS_IN_ALL // L))
+    stops = np.arange(1, parts + 1) * K // parts
     starts = np.concatenate([[0], stops[:-1]])
-    epoch_stops = np.cumsum([len(block) for block in history.statistics])
     columns: dict[str, Any] = {
-        "step_first": np.repeat(starts + 1, L),
-        "step_last": np.repeat(stops, L),
-        "epoch": np.repeat(np.searchsorted(epoch_stops, stops) + 1, L),
+        "step_first": numbers["step"][starts].ravel(),
+        "step_last": numbers["step"][stops - 1].ravel(),
+        "epoch": numbers["epoch"][stops - 1].ravel(),
         "l": np.tile(np.arange(L), parts),
+        "max_abs": np.maximum.reduceat(numbers["max_abs"], starts).ravel(),
+        "mean_abs_low": np.minimum.reduceat(numbers["mean_abs"], starts).ravel(),
+        "mean_abs_high": np.maximum.reduceat(numbers["mean_abs"], starts).ravel(),
     }
     lengths = (stops - starts)[:, None]
-    for k, name in enumerate(kernels.NAMES):
-        values = steps[:, :, k]
-        if name == "max_abs":
-            columns[name] = np.maximum.reduceat(values, starts).ravel()
-        else:
-            columns[name] = (np.add.reduceat(values, starts) / lengths).ravel()
-    mean_abs = steps[:, :, kernels.NAMES.index("mean_abs")]
-    columns["mean_abs_low"] = np.minimum.reduceat(mean_abs, starts).ravel()
-    columns["mean_abs_high"] = np.maximum.reduceat(mean_abs, starts).ravel()
+    for name in ("mean_abs", "l2", "zeros", "delta_norm"):
+        columns[name] = (np.add.reduceat(numbers[name], starts) / lengths).ravel()
     return pd.DataFrame(columns)[COURSE_COLUMNS]
 
 
@@ -180,7 +219,11 @@ COURSE_COLUMNS = [
     "step_last",
     "epoch",
     "l",
-    *kernels.NAMES,
+    "mean_abs",
+    "l2",
+    "max_abs",
+    "zeros",
+    "delta_norm",
     "mean_abs_low",
     "mean_abs_high",
 ]

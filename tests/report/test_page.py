@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recorded import history_of
 
 from loopbp.network import Network
 from loopbp.report import GradientReport, gradient_report
-from loopbp.training import History
 
 HOSTILE = "</style><script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;"
 
@@ -143,7 +143,7 @@ def test_size_of_a_large_report(tmp_path: Path) -> None:
     L = 10
     net = Network([8] * (L + 1), hidden="tanh", seed=0)
     random = np.random.default_rng(0)
-    history = History(statistics=[np.exp(random.normal(size=(1000, L, 5)))])
+    history = history_of(np.exp(random.normal(size=(1000, L, 5))), sizes=(8,) * (L + 1))
     X, Y = random.normal(size=(20, 8)), random.integers(0, 8, 20)
     gradient_report(net, X, Y, history=history, engine="numpy").write(tmp_path)
     assert (tmp_path / "report.html").stat().st_size < 500_000

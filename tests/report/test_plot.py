@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
+from recorded import history_of
 
 from loopbp.network import Network
 from loopbp.report import GradientReport, LayerGradient, gradient_report, plot
-from loopbp.training import History
 
 
 def luminance(colour: str) -> float:
@@ -74,7 +74,7 @@ def test_any_numbers_can_be_drawn(
     layers = tuple(layer(l, mean_abs=mean) for l, mean in enumerate(means))
     steps = np.zeros((4, 2, 5))
     steps[:, :, 0] = means
-    drawn = replace(report, layers=layers, run=History(statistics=[steps]))
+    drawn = replace(report, layers=layers, run=history_of(steps, sizes=(4, 5, 3)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert plot.png(drawn.plot()).startswith(b"\x89PNG")
@@ -93,7 +93,7 @@ def test_many_layers() -> None:
     net = Network([3] * 31, hidden="relu", init="he", seed=0)
     random = np.random.default_rng(0)
     X, Y = random.normal(size=(9, 3)), random.integers(0, 3, 9)
-    history = History(statistics=[random.random((50, 30, 5))])
+    history = history_of(random.random((50, 30, 5)), sizes=(3,) * 31)
     course = gradient_report(net, X, Y, history=history, engine="numpy").plot().axes[1]
     labels = [text for text in course.texts if text.get_text().startswith("layer ")]
     assert 0 < len(labels) <= plot.MOST_LABELS

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from recorded import history_of
 
 from loopbp.network import Network
 from loopbp.report import gradient_report
 from loopbp.report.statistics import MOST_POINTS, Nodes, course, layer_gradients
 from loopbp.trace import Trace
-from loopbp.training import History
 from loopbp.workspace import Architecture
 
 
@@ -108,17 +108,21 @@ def test_course_of_a_short_run_is_the_run_itself(run: Any) -> None:
     history = run[1]
     frame = course(history)
     steps = history.gradients
-    assert len(frame) == len(steps) == 8 * 3 * 2
+    assert len(frame) == len(steps) == 4 * 2  # steps 1, 11, 21 and 24 of 8 epochs with 3 steps
     assert list(frame["step_first"]) == list(frame["step_last"]) == list(steps["step"])
-    assert list(frame["epoch"]) == list(steps["epoch"])
-    for name in ("mean_abs", "l2", "max_abs", "zeros", "delta_norm"):
+    assert list(frame["epoch"]) == list(steps["epoch"]) == [1, 1, 4, 4, 7, 7, 8, 8]
+    for name in ("mean_abs", "l2", "max_abs"):
         assert list(frame[name]) == list(steps[name])
+    assert list(frame["zeros"]) == list(steps["zeros"] / steps["count"])
+    table = history.statistics
+    deltas = table[table["quantity"] == "delta"]["l2"]
+    np.testing.assert_allclose(frame["delta_norm"], deltas / np.sqrt(10), rtol=1e-15)
 
 
 def test_course_of_a_long_run_is_bounded_and_complete() -> None:
     random = np.random.default_rng(0)
     blocks = [random.random((137, 2, 5)) for _ in range(5)]
-    frame = course(History(statistics=blocks))
+    frame = course(history_of(*blocks, sizes=(2, 3, 4)))
     assert len(frame) == MOST_POINTS * 2
     steps = np.concatenate(blocks)
     first = frame["step_first"][::2].to_numpy()
