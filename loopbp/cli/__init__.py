@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 import loopbp
 
-from . import check, exactness, example, explain, page, report, terminal, train
+from . import check, exactness, example, explain, page, report, study, terminal, train
 from .options import FAILED, INTERRUPTED, spread
 
 
@@ -53,6 +53,7 @@ COMMANDS = (
     explain.explain,
     example.example,
     page.page,
+    study.study,
 )
 for command in COMMANDS:
     app.command()(spread(command))
