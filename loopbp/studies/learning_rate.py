@@ -13,7 +13,7 @@ from ..report.formats import listing, prose
 from ..training import NonFiniteError
 from . import data
 from .pieces import SEED, product
-from .study import Column, Parameters, Rows, Study, derived_seed, known
+from .study import Column, Parameters, Rows, Study, derived_seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,10 +63,11 @@ def run_piece(piece: Parameters) -> Rows:
     except NonFiniteError as stop:
         history, diverged_at = stop.history, stop.step
     losses += [row["loss"] for row in history.epochs[1:]]  # each is the loss before its step
-    if diverged_at is None:
-        losses.append(net.evaluate(train.X, train.Y).loss)
+    last = net.evaluate(train.X, train.Y).loss  # with the last weights that were finite
+    if np.isfinite(last):
+        losses.append(last)
     return [
-        {"step": step, "loss": known(loss), "diverged_at": diverged_at}
+        {"step": step, "loss": float(loss), "diverged_at": diverged_at}
         for step, loss in enumerate(losses)
     ]
 
@@ -227,7 +228,7 @@ def _ends(axes: Axes, frame: pd.DataFrame) -> None:
     axes.plot(gone["eta"], edge, "x", color=INK, markersize=6, markeredgewidth=1.4)
     for eta, count in gone.groupby("eta").size().items():
         axes.annotate(
-            f"{count} of {frame['seed'].nunique()}\ndiverged",
+            f"{count} of {frame['seed'].nunique()}",
             (float(str(eta)), high),
             xytext=(0, -8),
             textcoords="offset points",
@@ -237,7 +238,7 @@ def _ends(axes: Axes, frame: pd.DataFrame) -> None:
         )
     axes.set_xlabel("learning rate η", labelpad=2)
     steps = int(frame["step"].max())
-    headings(axes, "Where each η has come", f"loss after {steps:,} steps, a ring for each seed")
+    headings(axes, "Where each η has come", f"after {steps:,} steps, a ring per seed; ✕: diverged")
 
 
 STUDY = Study(
@@ -252,7 +253,7 @@ STUDY = Study(
         "steps": 300,
         "seeds": 5,
     },
-    quick={"etas": (0.001, 0.1, 10.0), "hidden": 4, "examples": 40, "steps": 40, "seeds": 2},
+    quick={"etas": (0.001, 0.1, 1e4), "hidden": 4, "examples": 30, "steps": 40, "seeds": 2},
     grid=grid,
     run_piece=run_piece,
     summarise=summarise,

@@ -208,13 +208,12 @@ def draw(frame: pd.DataFrame) -> Figure:
     figure, (panels,) = panels_of(1, 2, 2.7, 3.1, right=1.65, gap=2.35)
     totals = _totals(frame)
     sides = [("hidden_layers", "batch_size"), ("batch_size", "hidden_layers")]
-    cuts: list[Any] = [
-        totals.xs(totals.index.get_level_values(by).max(), level=by) for _, by in sides
-    ]
+    largest = {by: int(totals.index.get_level_values(by).max()) for by, _ in sides}
+    cuts: list[Any] = [totals.xs(largest[by], level=by) for _, by in sides]
     shown = [value for cut in cuts for value in cut.to_numpy().ravel()]
     for axes, cut, (along, fixed) in zip(panels, cuts, sides, strict=True):
-        value = int(totals.index.get_level_values(fixed).max())
-        _panel(axes, cut, shown, along, f"{WORDS[fixed]}: {value:,}; both axes logarithmic")
+        subtitle = f"{WORDS[fixed]}: {largest[fixed]:,}; both axes logarithmic"
+        _panel(axes, cut, shown, along, subtitle)
     return figure
 
 

@@ -144,11 +144,14 @@ def _on_cluster(tasks: Sequence[Task], cluster: Any) -> Results:
         client = Client(cluster, timeout=CLUSTER_TIMEOUT, set_as_default=False)
     futures = []
     try:
-        futures = client.map(_compute, tasks, pure=False)
-        for future in as_completed(futures):
+        with client.as_current():
+            futures = client.map(_compute, tasks, pure=False)
+            finished = as_completed(futures)
+        for future in finished:
             yield future.result()
-            future.release()
-    finally:
+    except BaseException:  # also where the caller takes no more
         client.cancel(futures)
+        raise
+    finally:
         if client is not cluster:
             client.close()

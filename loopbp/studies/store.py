@@ -94,7 +94,7 @@ class Store:
         if path is None:
             return
         content = {**identity, "sha256": _checksum(identity, rows), "rows": rows}
-        with replacing(path) as file:
+        with replacing(path, durable=False) as file:
             file.write(json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n")
 
     def read(self, identity: Mapping[str, Any]) -> Rows | None:

@@ -116,13 +116,19 @@ def read(frame: pd.DataFrame) -> list[str]:
     )
     deepest, shallowest = table["depth"].max(), table["depth"].min()
     deep = table[table["depth"] == deepest]
-    low, even = deep.loc[deep["start"].idxmin()], deep.loc[np.log(deep["start"]).abs().idxmin()]
+    low: Any = deep.loc[deep["start"].idxmin()]
     paragraphs = [
         f"Before any training, a network with {deepest} hidden layers of {low['g']} nodes and "
         f"{low['init']} initial weights has a mean |∂f/∂w| in its first layer that is "
-        f"{prose(low['start'])} times that of its last layer. With {even['g']} and {even['init']} "
-        f"weights, the most even of the {len(deep)} settings, the ratio is {prose(even['start'])}."
+        f"{prose(low['start'])} times that of its last layer."
     ]
+    alive = deep[deep["start"] > 0]
+    if len(alive) and len(deep) > 1:
+        even: Any = alive.loc[np.log(alive["start"]).abs().idxmin()]
+        paragraphs[0] += (
+            f" With {even['g']} and {even['init']} weights, the most even of the {len(deep)} "
+            f"settings, the ratio is {prose(even['start'])}."
+        )
     factors = []
     for name, rows in table.groupby("g", sort=False):
         slopes = [_per_layer(group) for _, group in rows.groupby("init", sort=False)]
