@@ -1,9 +1,9 @@
 """Finished pieces on disk, so that a study that was interrupted goes on where it stopped.
 
 A piece is one JSON file, written whole or not at all. Its name is a hash of everything that its
-numbers follow from: the study and its version, the parameters (with a digest of the data), the
-package's version, the text of the kernels, and NumPy's version. A file that is damaged is noticed
-by its checksum.
+numbers follow from: the study and its version, the parameters (with a digest of the data), the text
+of this package, and the versions of it and of NumPy. A file that is damaged is noticed by its
+checksum.
 """
 
 from __future__ import annotations
@@ -21,15 +21,6 @@ from .. import __version__
 from ..npz import replacing
 from .study import Parameters, Rows, Study
 
-try:
-    from ..kernels.cache import sources_digest
-except ImportError:  # a numba without the private names that the kernels' cache stands on
-
-    def sources_digest() -> str | None:
-        """Unknown: pieces are told apart by the package's version alone."""
-        return None
-
-
 #: The folder of the pieces, in the folder of a study.
 FOLDER = "pieces"
 
@@ -39,9 +30,9 @@ class DamagedError(ValueError):
 
 
 @functools.cache
-def made_by() -> dict[str, str | None]:
+def made_by() -> dict[str, str]:
     """The code that computes here: pieces of any other are neither used nor accepted."""
-    return {"loopbp": __version__, "kernels": sources_digest(), "numpy": np.__version__}
+    return {"loopbp": __version__, "sources": _sources(), "numpy": np.__version__}
 
 
 def identity(study: Study, parameters: Parameters) -> dict[str, Any]:
@@ -110,6 +101,17 @@ class Store:
             return decode(rows)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise DamagedError(f"{path}: not a whole piece of this study") from None
+
+
+def _sources() -> str:
+    """SHA-256 over the names and the text of all Python files of this package."""
+    folder = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def _canonical(value: Mapping[str, Any]) -> str:

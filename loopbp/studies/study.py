@@ -39,7 +39,8 @@ class Study:
     """A sweep, and how it is read.
 
     name, title : what it is called, and what it asks, in a few words.
-    version : raised whenever `run_piece` computes something else for the same parameters.
+    version : raised when `run_piece` computes something else for the same parameters; a study of
+        this package need not, since its text is part of what a piece is known by.
     columns : of the frame; each is a parameter of the pieces or a column of their rows.
     sizes, quick : the settings that may be changed and their defaults; what is smaller in a trial.
     grid : from the settings (`sizes`, seeds, data, digest) to the pieces, in the frame's order.

@@ -96,7 +96,7 @@ def test_progress_counts_pieces_and_those_that_are_there(squares: Squares, tmp_p
 def test_a_worker_with_other_code_computes_nothing(squares: Squares) -> None:
     identity = store.identity(squares.study, {"k": 3})
     assert runner._compute((7, squares.run_piece, identity))[0] == 7
-    foreign = {**identity, "made_by": {**identity["made_by"], "kernels": "other"}}
+    foreign = {**identity, "made_by": {**identity["made_by"], "sources": "other"}}
     with pytest.raises(RuntimeError, match="expected the same code"):
         runner._compute((7, squares.run_piece, foreign))
 

@@ -40,7 +40,7 @@ def identity(**changes: Any) -> dict[str, Any]:
         "study": "squares",
         "version": 1,
         "parameters": {"k": 2, "data": "digits", "digest": "00ff"},
-        "made_by": {"loopbp": "0.1", "kernels": "ab", "numpy": "2"},
+        "made_by": {"loopbp": "0.1", "sources": "ab", "numpy": "2"},
         **changes,
     }
 
@@ -64,9 +64,9 @@ def test_written_and_read(tmp_path: Path) -> None:
         identity(parameters={"k": 3, "data": "digits", "digest": "00ff"}),
         identity(parameters={"k": 2, "data": "digits", "digest": "00fe"}),
         identity(parameters={"k": 2.0, "data": "digits", "digest": "00ff"}),
-        identity(made_by={"loopbp": "0.2", "kernels": "ab", "numpy": "2"}),
-        identity(made_by={"loopbp": "0.1", "kernels": "ac", "numpy": "2"}),
-        identity(made_by={"loopbp": "0.1", "kernels": "ab", "numpy": "3"}),
+        identity(made_by={"loopbp": "0.2", "sources": "ab", "numpy": "2"}),
+        identity(made_by={"loopbp": "0.1", "sources": "ac", "numpy": "2"}),
+        identity(made_by={"loopbp": "0.1", "sources": "ab", "numpy": "3"}),
     ],
 )
 def test_a_piece_is_read_under_its_own_identity_only(tmp_path: Path, other: Any) -> None:
@@ -119,3 +119,19 @@ def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: Any) -> N
     kept.write(identity(), store.encode(ROWS))
     assert kept.read(identity()) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_text_of_the_package_is_part_of_what_made_a_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a copy of the package, a changed line anywhere gives other pieces."""
+    for name in ("studies/store.py", "kernels/loops.py"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("x = 1\n")
+    monkeypatch.setattr(store, "__file__", str(tmp_path / "studies" / "store.py"))
+    before = store._sources()
+    assert store._sources() == before
+    (tmp_path / "kernels" / "loops.py").write_text("x = 2\n")
+    changed = store._sources()
+    (tmp_path / "kernels" / "loops.py").rename(tmp_path / "kernels" / "others.py")
+    assert len({before, changed, store._sources()}) == 3
