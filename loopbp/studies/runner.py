@@ -6,9 +6,10 @@ and the rows come out in the order of the grid: the result has the same bits.
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,16 +124,31 @@ def _in_processes(tasks: Sequence[Task], processes: int) -> Results:
     """By joblib, in processes with one thread each, so that there are as many as cores."""
     from joblib import Parallel, delayed, parallel_config
 
-    with parallel_config("loky", inner_max_num_threads=1, initializer=_leave_ctrl_c_to_the_parent):
+    with parallel_config("loky", inner_max_num_threads=1), _deaf_to_ctrl_c():
         parallel = Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)
         results = parallel(delayed(_compute)(task) for task in tasks)
     with closing(results):
         yield from results
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
-    """A terminal sends Ctrl-C to all processes; the one that started the others ends them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started in this block never see Ctrl-C; this one sees it after the block.
+
+    A terminal sends it to all of them; the one that started the others ends them. A blocked signal
+    stays blocked in the children (on POSIX).
+    """
+    if os.name != "posix":
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # to start it unblocks Ctrl-C, before Python 3.14
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _on_cluster(tasks: Sequence[Task], cluster: Any) -> Results:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,17 @@ def test_a_dask_cluster_gives_the_same_bits(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(*memory, check_exact=True)
 
 
+def test_memory_is_measured_by_one_thread_at_a_time() -> None:
+    """tracemalloc sees the arrays of all threads; workers of a cluster may have several."""
+    study = find("memory")
+    settings = {"depths": (1, 2, 3, 4), "batch_sizes": (1, 3, 50)}
+    data = {"data": "digits", "digest": _digest()}
+    pieces = study.grid({**data, **study.settings(quick=True, changes=settings)})
+    alone = [study.run_piece(piece) for piece in pieces]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(study.run_piece, pieces)) == alone
+
+
 def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, squares: Squares) -> None:
     pytest.importorskip("distributed", reason="needs loopbp[dask]")
     monkeypatch.setattr(runner, "CLUSTER_TIMEOUT", 0.5)
@@ -246,6 +258,31 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     finish(tmp_path / "b")
     frames = [tmp_path / name / "starting-points" / "frame.csv" for name in "ab"]
     assert frames[0].read_bytes() == frames[1].read_bytes()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+def test_ctrl_c_while_the_processes_start(tmp_path: Path) -> None:
+    """They have just begun to import, and no one has finished a piece."""
+    process = start(tmp_path)
+    for _ in range(10_000):
+        group = [path.parent for path in Path("/proc").glob("[0-9]*/stat")
+                 if _group_of(path) == process.pid]  # fmt: skip
+        if len(group) >= 4 or process.poll() is not None:  # the command, a tracker, two workers
+            break
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "interrupted" in err and "Traceback" not in err
+    assert gone(process.pid)
+
+
+def _group_of(stat: Path) -> int | None:
+    """The group of a process, from Linux's table; None where there is none any more."""
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[2])
+    except OSError:
+        return None
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
