@@ -16,6 +16,11 @@ NAMES = [study.name for study in STUDIES]
 NOT_COMPILED = bool(numba.config.DISABLE_JIT)
 
 
+@pytest.fixture(autouse=True)
+def _quiet(loops_as_quiet_as_compiled: None) -> None:
+    """Runs diverge here, and are meant to."""
+
+
 @functools.cache
 def _quick(name: str) -> StudyResult:
     return studies.run(name, quick=True, jobs=1, progress=False)

@@ -17,7 +17,7 @@ import pytest
 
 from loopbp import studies
 from loopbp.progress import Progress
-from loopbp.studies import StudyInterrupted, find, runner, store
+from loopbp.studies import StudyInterrupted, find, memory, runner, store
 from loopbp.studies.runner import run_pieces
 
 from .conftest import NOT_COMPILED, Squares
@@ -161,23 +161,30 @@ def test_a_dask_cluster_gives_the_same_bits(tmp_path: Path) -> None:
         with distributed.Client(cluster) as client:
             by_client = run_pieces(study, pieces[::-1], dask=client, progress=False).rows
             assert client.status == "running"  # a client that was given is not closed
-            memory = [
+            frames = [
                 studies.run("memory", quick=True, dask=client, jobs=None, progress=False).frame,
                 studies.run("memory", quick=True, jobs=1, progress=False).frame,
             ]
     expected = reference()
     assert flat(by_address) == expected
     assert flat(by_client[::-1]) == expected
-    pd.testing.assert_frame_equal(*memory, check_exact=True)
+    pd.testing.assert_frame_equal(*frames, check_exact=True)
 
 
-def test_memory_is_measured_by_one_thread_at_a_time() -> None:
+def test_memory_is_measured_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """tracemalloc sees the arrays of all threads; workers of a cluster may have several."""
     study = find("memory")
     settings = {"depths": (1, 2, 3, 4), "batch_sizes": (1, 3, 50)}
     data = {"data": "digits", "digest": _digest()}
     pieces = study.grid({**data, **study.settings(quick=True, changes=settings)})
     alone = [study.run_piece(piece) for piece in pieces]
+    allocated = memory._allocated
+
+    def slowly() -> int:
+        time.sleep(0.005)  # others may run
+        return allocated()
+
+    monkeypatch.setattr(memory, "_allocated", slowly)
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(study.run_piece, pieces)) == alone
 
@@ -270,6 +277,7 @@ def test_ctrl_c_while_the_processes_start(tmp_path: Path) -> None:
         if len(group) >= 4 or process.poll() is not None:  # the command, a tracker, two workers
             break
         time.sleep(0.005)
+    time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
