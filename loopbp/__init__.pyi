@@ -1,6 +1,7 @@
 from . import datasets as datasets
 from . import examples as examples
 from . import graph as graph
+from . import studies as studies
 from .derivation import Derivation as Derivation
 from .derivation import explain as explain
 from .gradcheck import GradientCheck as GradientCheck

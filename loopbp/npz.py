@@ -112,13 +112,15 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[BinaryIO]:
     """A new binary file that takes the place of `path` when the block ends without an exception.
 
     It is written beside `path` under another name, flushed to disk and then moved, so that a reader
     sees the old file or the new one, never a part. After an exception, Ctrl-C included, the old
     file is as it was and the new one is gone. A symbolic link is followed. Permissions are those of
-    any new file. Raises `OSError`, also where `path` is a device or a pipe, which must not go.
+    any new file. With `durable` False the disk may take its time, so that a power cut can damage
+    the file; for readers that notice. Raises `OSError`, also where `path` is a device or a pipe,
+    which must not go.
     """
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
@@ -131,8 +133,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         with temporary.open("xb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)

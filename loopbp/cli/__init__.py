@@ -23,6 +23,7 @@ from . import (
     per_example,
     report,
     sensitivity,
+    study,
     terminal,
     train,
 )
@@ -66,6 +67,7 @@ COMMANDS = (
     sensitivity.sensitivity,
     example.example,
     page.page,
+    study.study,
 )
 for command in COMMANDS:
     app.command()(spread(command))

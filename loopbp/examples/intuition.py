@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..network import Network
 from ..optimizers import SGD
 from ..per_example import per_example_gradients
 from ..sensitivity import sensitivity as rank
+from ..studies.walk import batches, contours, walk
 from .backward import backprop
 from .options import Options
 from .result import Result, number
@@ -317,16 +319,8 @@ def two_walks(result: Result, options: Options) -> None:
 
 def _walk(X: Any, Y: Any, start: Any, batch: int, eta: float, steps: int) -> Any:
     """The parameters (steps + 1, 2) of descent; a new order of the examples in every epoch."""
-    random, order = np.random.default_rng(1), np.arange(0)
     net = Network([1, 1], output="identity", loss="half_sse", init=start)
-    path = [net.theta.copy()]
-    for _ in range(steps):
-        if len(order) == 0:
-            order = random.permutation(len(X))
-        rows, order = order[:batch], order[batch:]
-        net.theta -= eta * backprop(net, X[rows], Y[rows]).gradient
-        path.append(net.theta.copy())
-    return np.array(path)
+    return walk(net, X, Y, eta, islice(batches(len(X), batch, 1), steps))
 
 
 def _cost(path: Any, X: Any, Y: Any) -> Any:
@@ -349,8 +343,7 @@ def _draw_walks(X: Any, Y: Any, walks: Any, cost: Any, figure: Figure) -> None:
     )
     b, w = np.meshgrid(np.linspace(-1.8, 1.2, 80), np.linspace(-1.3, 2.4, 80))
     height = _cost(np.column_stack([b.ravel(), w.ravel()]), X, Y).reshape(b.shape)
-    levels = np.geomspace(height.min() * 1.05, height.max(), 12)
-    surface.contour(b, w, height, levels=levels, colors="#b9c0c8", linewidths=0.7)
+    contours(surface, b, w, height)
     for name, colour, per_step in (("one example", ORANGE, 1), ("full batch", BLUE, 100)):
         path = walks[name][:401]
         mark = "o" if per_step > 1 else None

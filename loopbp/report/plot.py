@@ -101,40 +101,40 @@ class End(NamedTuple):
 
 def draw(report: GradientReport) -> Figure:
     """The whole picture: the checkpoint, beside it the course of the run if there is one."""
-    with _style():
+    with style():
         if not _has_course(report):
             figure = Figure(figsize=(5.6, 3.8))
-            _checkpoint(_axes(figure, 0.75, 0.65, 4.6, 2.45), report)
+            _checkpoint(axes_at(figure, 0.75, 0.65, 4.6, 2.45), report)
             return figure
         figure = Figure(figsize=(9.6, 4.9 if len(report.epochs) > 1 else 3.8))
         height = figure.get_figheight() - 1.35
-        _checkpoint(_axes(figure, 0.75, 0.65, 2.75, height), report)
+        _checkpoint(axes_at(figure, 0.75, 0.65, 2.75, height), report)
         bottom = 0.65 if len(report.epochs) < 2 else 2.05
-        axes = _axes(figure, 4.45, bottom, 4.0, height + 0.65 - bottom)
+        axes = axes_at(figure, 4.45, bottom, 4.0, height + 0.65 - bottom)
         _course(axes, report)
         if len(report.epochs) > 1:
             axes.tick_params(labelbottom=False)
             axes.set_xlabel("")
-            _loss(_axes(figure, 4.45, 0.65, 4.0, 0.75), report)
+            _loss(axes_at(figure, 4.45, 0.65, 4.0, 0.75), report)
         return figure
 
 
 def panels(report: GradientReport) -> list[tuple[str, Figure]]:
     """The parts of the picture by name, each a figure that is narrow enough for a phone."""
-    with _style():
+    with style():
         figure = Figure(figsize=(4.0, 4.2))
-        _checkpoint(_axes(figure, 0.5, 0.6, 3.4, 2.95), report)
+        _checkpoint(axes_at(figure, 0.5, 0.6, 3.4, 2.95), report)
         parts = [("checkpoint", figure)]
         if _has_course(report):
             figure = Figure(figsize=(4.4, 4.2))
             both = len(report.epochs) > 1
             bottom = 1.8 if both else 0.6
-            axes = _axes(figure, 0.5, bottom, 3.05, 3.55 - bottom)
+            axes = axes_at(figure, 0.5, bottom, 3.05, 3.55 - bottom)
             _course(axes, report)
             if both:
                 axes.tick_params(labelbottom=False)
                 axes.set_xlabel("")
-                _loss(_axes(figure, 0.5, 0.6, 3.05, 0.6), report)
+                _loss(axes_at(figure, 0.5, 0.6, 3.05, 0.6), report)
             parts.append(("course", figure))
         return parts
 
@@ -142,7 +142,7 @@ def panels(report: GradientReport) -> list[tuple[str, Figure]]:
 def png(figure: Figure) -> bytes:
     """The figure as PNG, without date and version."""
     stream = io.BytesIO()
-    with _style():
+    with style():
         figure.savefig(stream, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     return stream.getvalue()
 
@@ -155,7 +155,7 @@ def svg(figure: Figure, name: str, title: str) -> str:
     """
     stream = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with _style():
+    with style():
         figure.savefig(stream, format="svg", metadata=nothing, transparent=True)
     text = stream.getvalue()
     text = text[text.index("<svg") :]
@@ -184,12 +184,13 @@ def palette(layers: int) -> dict[str, str]:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
+    """The report's own style, whatever the user's settings are."""
     with matplotlib.style.context(["default", STYLE]):
         yield
 
 
-def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
     """Axes at a place given in inches."""
     w, h = figure.get_size_inches()
     axes: Axes = figure.add_axes((left / w, bottom / h, width / w, height / h))
@@ -207,7 +208,7 @@ def _has_course(report: GradientReport) -> bool:
     return bool((report.history["mean_abs"] > 0).any())
 
 
-def _limits(values: Sequence[float]) -> tuple[float, float]:
+def limits_of(values: Sequence[float]) -> tuple[float, float]:
     """The ends of a logarithmic axis for all of `values` that it can show; a decade at least."""
     shown = [value for value in values if value > 0 and math.isfinite(value)]
     if not shown:
@@ -220,7 +221,7 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
     return 10.0 ** max(low, -320), 10.0 ** min(high, 308)
 
 
-def _logarithmic(axes: Axes, limits: tuple[float, float], *, between: bool = True) -> None:
+def logarithmic(axes: Axes, limits: tuple[float, float], *, between: bool = True) -> None:
     """A logarithmic y axis with a line at every power of ten, or at evenly chosen ones.
 
     With `between`, and where there is room, also fainter ones at 2, 3, … times a power of ten.
@@ -241,7 +242,7 @@ def _logarithmic(axes: Axes, limits: tuple[float, float], *, between: bool = Tru
     axes.spines["left"].set_visible(False)
 
 
-def _title(axes: Axes, title: str, subtitle: str) -> None:
+def headings(axes: Axes, title: str, subtitle: str) -> None:
     """Two lines above the axes, flush with the labels of the y axis."""
     axes.annotate(
         title,
@@ -266,7 +267,7 @@ def _title(axes: Axes, title: str, subtitle: str) -> None:
 def _checkpoint(axes: Axes, report: GradientReport) -> None:
     """A dot for each layer at its mean |∂f/∂w|, labelled with the number."""
     layers = report.layers
-    _logarithmic(axes, _limits([layer.mean_abs for layer in layers]))
+    logarithmic(axes, limits_of([layer.mean_abs for layer in layers]))
     colours = _colours(len(layers))
     shown = [layer for layer in layers if layer.mean_abs > 0 and math.isfinite(layer.mean_abs)]
     axes.plot(
@@ -297,7 +298,7 @@ def _checkpoint(axes: Axes, report: GradientReport) -> None:
         axes.set_xlabel("layer, from the input to the output")
     axes.tick_params(axis="x", length=0)
     number = "1 example" if report.examples == 1 else f"{report.examples:,} examples"
-    _title(axes, "Mean |∂f/∂w| by layer", f"at the checkpoint, all {number}")
+    headings(axes, "Mean |∂f/∂w| by layer", f"at the checkpoint, all {number}")
 
 
 def _off_scale(axes: Axes, layer: LayerGradient, colour: str) -> None:
@@ -325,7 +326,7 @@ def _above(axes: Axes, text: str, place: tuple[float, float], where: Any) -> Non
 def _course(axes: Axes, report: GradientReport) -> None:
     """A line for each layer: mean |∂f/∂w| of the mini-batches, with the range in each part."""
     frame = report.history
-    _logarithmic(axes, _limits([*frame["mean_abs_low"], *frame["mean_abs_high"]]))
+    logarithmic(axes, limits_of([*frame["mean_abs_low"], *frame["mean_abs_high"]]))
     ends = []
     for layer, colour in zip(report.layers, _colours(len(report.layers)), strict=True):
         rows = frame[frame["l"] == layer.l]
@@ -339,8 +340,8 @@ def _course(axes: Axes, report: GradientReport) -> None:
         if math.isfinite(mean[-1]):
             ends.append(End(f"layer {layer.l}", colour, step[-1], mean[-1]))
     _steps(axes, report)
-    _label(axes, ends)
-    _title(axes, "Its course over the training", _parts(report))
+    label_ends(axes, ends)
+    headings(axes, "Its course over the training", _parts(report))
 
 
 def _parts(report: GradientReport) -> str:
@@ -362,19 +363,19 @@ def _loss(axes: Axes, report: GradientReport) -> None:
         if name in frame and math.isfinite(_positive(frame[name])[-1])
     ]
     values = [float(v) for name, *_ in curves for v in frame[name]]
-    _logarithmic(axes, _limits(values), between=False)
+    logarithmic(axes, limits_of(values), between=False)
     ends = []
     for name, text, dashes in curves:
         loss = _positive(frame[name])
         axes.plot(frame["steps"], loss, color=INK, linewidth=1.1, linestyle=dashes)
         ends.append(End(text, INK, frame["steps"].iloc[-1], loss[-1]))
     _steps(axes, report)
-    _label(axes, ends)
+    label_ends(axes, ends)
     subtitle = "by epoch"
     if "validation_accuracy" in frame:
         accuracy = frame["validation_accuracy"].iloc[-1]
         subtitle += f"; validation accuracy at the end {percent(accuracy)}"
-    _title(axes, "Loss", subtitle)
+    headings(axes, "Loss", subtitle)
 
 
 def _steps(axes: Axes, report: GradientReport) -> None:
@@ -390,19 +391,21 @@ def _positive(column: pd.Series[Any]) -> NDArray[np.float64]:
     return np.where((values > 0) & np.isfinite(values), values, np.nan)
 
 
-def _label(axes: Axes, ends: Sequence[End]) -> None:
-    """The names of lines at their right ends, moved apart where they would overlap."""
+def label_ends(axes: Axes, ends: Sequence[End]) -> None:
+    """The names of lines at their right ends, moved apart where they would overlap.
+
+    To be called when scales and limits of the axes are final, whatever they are.
+    """
     stride = max(1, math.ceil(len(ends) / MOST_LABELS))
-    chosen = sorted(ends[::stride], key=lambda end: end.y)
     figure = axes.get_figure(root=True)
     assert figure is not None
     height = axes.get_position().height * figure.get_figheight() * POINTS_PER_INCH
-    low, high = (math.log10(limit) for limit in axes.get_ylim())
-    right = axes.get_xlim()[1]
-    at_ends = [(math.log10(end.y) - low) / (high - low) for end in chosen]
-    places = apart([place * height for place in at_ends], LABEL_HEIGHT, height)
-    for end, at_end, place in zip(chosen, at_ends, places, strict=True):
-        line = [end.x / right, 1.0, 1.03], [at_end, at_end, place / height]
+    to_axes = axes.transData + axes.transAxes.inverted()
+    at_ends = [(end, *to_axes.transform((end.x, end.y))) for end in ends[::stride]]
+    at_ends.sort(key=lambda at_end: at_end[2])
+    places = apart([y * height for *_, y in at_ends], LABEL_HEIGHT, height)
+    for (end, x, y), place in zip(at_ends, places, strict=True):
+        line = [x, 1.0, 1.03], [y, y, place / height]
         axes.plot(*line, transform=axes.transAxes, color=end.colour, linewidth=0.6, clip_on=False)
         axes.text(
             1.04, place / height, end.text, transform=axes.transAxes, va="center", fontsize=8.5

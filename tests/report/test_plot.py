@@ -133,9 +133,9 @@ def test_apart_keeps_order_distance_and_bounds(wanted: list[float]) -> None:
 
 
 def test_limits() -> None:
-    low, high = plot._limits([0.0017, 0.0027])
+    low, high = plot.limits_of([0.0017, 0.0027])
     assert low <= 1e-3 and high >= 1e-2
-    low, high = plot._limits([1e-12, 1.0, 0.0, float("nan")])
+    low, high = plot.limits_of([1e-12, 1.0, 0.0, float("nan")])
     assert 1e-14 < low < 1e-12 and 1 < high < 100
 
 
