@@ -17,8 +17,7 @@ import math
 
 import numpy as np
 
-from .compile import kernel, part
-from .statistics import left_the_range, root_sum_of_squares
+from .compile import kernel, part, scalar
 from .stream import finish, stream
 
 #: Partial sums of one sum: the processor adds to them side by side.
@@ -48,11 +47,27 @@ def inner_product(a, b, n, lanes):
     return total
 
 
+@scalar
+def scaled_length(rows, n):
+    """√(Σ_k v_k²) of row n; scaled by max |v|, so that no square leaves float64."""
+    largest = 0.0
+    for k in range(rows.shape[1]):
+        v = abs(np.float64(rows[n, k]))
+        largest = v if v > largest or v != v else largest
+    if largest == 0.0 or not np.isfinite(largest):
+        return largest
+    total = 0.0
+    for k in range(rows.shape[1]):
+        v = np.float64(rows[n, k]) / largest
+        total += v * v
+    return largest * math.sqrt(total)
+
+
 @part
 def length(rows, n, lanes):
     """√(Σ_k v_k²) of row n, returned; taken again by scaling where the squares leave float64."""
     norm = math.sqrt(inner_product(rows, rows, n, lanes))
-    return root_sum_of_squares(rows[n : n + 1]) if left_the_range(norm) else norm
+    return norm if 1e-140 < norm < np.inf else scaled_length(rows, n)
 
 
 @kernel
