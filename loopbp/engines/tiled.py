@@ -57,6 +57,7 @@ class Memory:
         self.grad = _aligned((self.plan.panels,), dtype)
         self.vectors = _aligned((vectors, self.plan.panels), dtype)
         self.transposed = _aligned((self.plan.transposed,), dtype)
+        self.transposed[...] = 0
         self.scratch = _aligned(
             (workers, (epoch.CHUNK + 1) * product.PANEL_BYTES // dtype.itemsize), dtype
         )
@@ -153,7 +154,7 @@ class TiledEngine(LoopEngine):
         theta = np.concatenate([w.ravel() for w in W])
         epoch.load_weights(memory.theta, theta, memory.plan.layers)
         if do & epoch.BACKWARD:
-            epoch.transpose_weights(memory.transposed, theta, memory.plan.layers)
+            epoch.transpose_weights(memory.transposed, memory.theta, memory.plan.layers)
         with _alone(memory.workers):
             for start in range(0, N, BLOCK_EXAMPLES):
                 stop = min(N, start + BLOCK_EXAMPLES)
@@ -179,7 +180,7 @@ class TiledEngine(LoopEngine):
         state, optimizer = descent.state, descent.optimizer
         layers = memory.plan.layers
         epoch.load_weights(memory.theta, descent.theta, layers)
-        epoch.transpose_weights(memory.transposed, descent.theta, layers)
+        epoch.transpose_weights(memory.transposed, memory.theta, layers)
         for panels, vector in zip(memory.vectors, state.vectors, strict=False):
             epoch.load_weights(panels, vector, layers)
         rule, numbers = _rule(optimizer, net.dtype)

@@ -23,7 +23,7 @@ Two layouts make the loops fast. Both are padded to whole vectors; nobody reads 
 import math
 
 from . import elementary
-from .address import call, window
+from .address import block, call, copy, window
 from .compile import part, scalar
 from .product import FIRST_ROW, NOTHING, PANEL_BYTES, REGISTERS, SUM, transpose_tile
 
@@ -129,18 +129,18 @@ def weight_gradient(grad, delta, x, i, j, resume, add):
 
 
 @part
-def descend_gradient(W, delta, x, i, j, divisor, eta, descend):
+def descend_gradient(W, delta, x, i, j, divisor, inverse, eta, descend):
     """w_ij ← w_ij − η Σ_n δ_j x_i / divisor: gradient, mean and step in one pass over W.
 
     The same as `weight_gradient`, `divide` and `update.descent`. Modified in place: W (rows,
-    columns), a block that begins at i ≥ 1, j. Read: delta and x, rows (N, stride); descend, the
-    address of `descend_products`.
+    columns), a block that begins at i ≥ 1, j. Read: delta and x, rows (N, stride); inverse, see
+    `inverse_of`; descend, the address of `descend_products`.
     """
     rows, columns = W.shape
     N, stride = delta.shape
     x_i = window(x.ravel(), i - 1, (rows, N), (1, x.shape[1]))
     delta_j = window(delta.ravel(), j, (1, N, columns), (0, stride, 1))
-    call(descend, (W[:, :columns], x_i, delta_j, divisor, inverse_of(divisor), eta))
+    call(descend, (W[:, :columns], x_i, delta_j, divisor, inverse, eta))
 
 
 @scalar
@@ -154,9 +154,8 @@ def inverse_of(divisor):
 
 
 @part
-def divide(grad, divisor):
-    """grad / divisor, number by number. Modified in place: grad (P,)."""
-    inverse = inverse_of(divisor)
+def divide(grad, divisor, inverse):
+    """grad / divisor, number by number. Modified in place: grad (P,). Read: see `inverse_of`."""
     if inverse != 0:
         for p in range(grad.shape[0]):
             grad[p] = grad[p] * inverse
@@ -213,14 +212,13 @@ def to_panels(panels, W):
 
     Modified in place: panels (I × padded J,). Read: W (I, J).
     """
-    I, J = W.shape
+    (I, J), flat = W.shape, W.ravel()
     width, end = panel_width(W.itemsize), padded(J, W.itemsize)
     for p in range(0, end, width):
         columns, given = min(width, end - p), min(width, J - p)
         for i in range(I):
             first = p * I + i * columns
-            for j in range(given):
-                panels[first + j] = W[i, p + j]
+            copy(block(panels, first, (given,)), block(flat, i * J + p, (given,)))
             for j in range(given, columns):
                 panels[first + j] = 0
 
@@ -228,35 +226,33 @@ def to_panels(panels, W):
 @part
 def from_panels(W, panels):
     """Copies weights out of panels. Modified in place: W (I, J). Read: panels (I × padded J,)."""
-    I, J = W.shape
+    (I, J), flat = W.shape, W.ravel()
     width, end = panel_width(W.itemsize), padded(J, W.itemsize)
     for p in range(0, end, width):
-        columns = min(width, end - p)
+        columns, given = min(width, end - p), min(width, J - p)
         for i in range(I):
             first = p * I + i * columns
-            for j in range(min(width, J - p)):
-                W[i, p + j] = panels[first + j]
+            copy(block(flat, i * J + p, (given,)), block(panels, first, (given,)))
 
 
 @part
-def transpose(transposed, W, K, J, i, k):
+def transpose(transposed, W, K, J, j, k):
     """Copies a block of W, without the biases, to where it belongs in the transpose.
 
     Modified in place: transposed, panels (K, J) of w_kj, J padded. Read: W (rows, columns), a
-    block of the weights (1 + ·, K) that begins at row i and column k; its first row that is not
-    the biases' becomes the first column of a vector.
+    block of the weights (J, K) that begins at row j, the first of a vector, and column k; it is
+    whole vectors wide.
     """
-    rows, columns = W.shape[0], min(W.shape[1], K - k)
+    rows, stride = W.shape
+    columns = min(stride, K - k)
     width, lanes = panel_width(W.itemsize), REGISTERS.bytes // W.itemsize
-    for r in range(1 if i == 0 else 0, rows, lanes):
-        j = i + r - 1
-        p = j // width * width
+    flat = W.ravel()
+    for r in range(0, rows, lanes):
+        p = (j + r) // width * width
         across = min(width, J - p)
-        first = p * K + k * across + j - p
-        whole = columns // lanes * lanes if r + lanes <= rows else 0
-        for b in range(0, whole, lanes):
-            out = window(transposed, first + b * across, (lanes, lanes), (across, 1))
-            transpose_tile(out, W[r : r + lanes, b : b + lanes])
-        for b in range(whole, columns):
-            for a in range(min(lanes, rows - r)):
-                transposed[first + b * across + a] = W[r + a, b]
+        first = p * K + k * across + j + r - p
+        R = min(lanes, rows - r)
+        for c in range(0, columns, lanes):
+            C = min(lanes, columns - c)
+            tile = window(flat, r * stride + c, (R, C), (stride, 1))
+            transpose_tile(window(transposed, first + c * across, (C, R), (across, 1)), tile)
