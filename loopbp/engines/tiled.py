@@ -59,7 +59,7 @@ class Memory:
         self.transposed = _aligned((self.plan.transposed,), dtype)
         self.transposed[...] = 0
         self.scratch = _aligned(
-            (workers, (epoch.CHUNK + 1) * product.PANEL_BYTES // dtype.itemsize), dtype
+            (workers, (epoch.CHUNK + 2) * product.PANEL_BYTES // dtype.itemsize), dtype
         )
         self.columns = _aligned((5, self.plan.rows), np.dtype(np.float64))
         self.work = _aligned((4, self.plan.rows * examples), dtype)

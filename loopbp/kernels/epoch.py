@@ -179,14 +179,16 @@ def hidden_deltas(start, stop, weights, rows, layers, functions, code):
 def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, layers, code):
     """The gradient over N examples of one part of the weights, and what `do` says.
 
-    gradient: grad (P,), in panels, written with KEEP; scratch (parts, ·), used without it;
+    gradient: grad (P,), in panels, written with KEEP; scratch (parts, ·), for a block and x_0;
     columns (5, C) float64, written with WATCH: what `statistics.over_columns` reads, layer after
     layer as in a row of work. step: vectors (2, P) of the optimiser, in panels; rule (1,) int64
     and numbers (8,), as in `take_step`. Modified in place: weights, gradient and vectors.
     """
     theta, transposed = weights
     grad, scratch, columns = gradient
-    room = scratch.ravel()
+    room, here, behind = scratch.ravel(), part * scratch.shape[1], (part + 1) * scratch.shape[1]
+    room[behind - 1] = 1
+    x_0 = window(room, behind - 1, (1, N), (0, 0))
     width, inverse = tiled.panel_width(theta.itemsize), tiled.inverse_of(divisor)
     at_once = do == FINISH + UPDATE and step[1][0] == DESCENT and N <= tiled.BLOCK_TERMS
     rows_at_once = CHUNK * max(1, FEW // N) if at_once else CHUNK
@@ -206,23 +208,28 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
             i, i_stop = c * rows_at_once, min(I, (c + 1) * rows_at_once + 1)
             if c > 0:
                 i += 1  # the first chunk has the biases beside its rows
-            columns_W = j_stop - j
+            top, columns_W = 1 if c == 0 else 0, j_stop - j  # the row of biases, if it is here
             first, size = layers[l, PANELS] + j * I + i * columns_W, (i_stop - i) * columns_W
-            biases = columns_W if c == 0 else 0  # how many numbers of this block are biases
+            i += top
+            W_0 = block(theta, first, (1, columns_W))
+            W = block(theta, first + top * columns_W, (i_stop - i, columns_W))
+            x_i = window(x.ravel(), i - 1, (i_stop - i, N), (1, x.shape[1]))
             if do & KEEP:
                 g = block(grad, first, (size,))
             else:
-                g = block(room, part * scratch.shape[1], (biases if at_once else size,))
-            if c == 0:
-                tiled.bias_gradient(block(g, 0, (biases,)), delta, j, do & RESUME != 0)
-                i = 1
-            W = block(theta, first + biases, (i_stop - i, columns_W))
+                g = block(room, here, (0 if at_once else size,))
             if at_once:
                 eta = step[2][0]
-                tiled.descend_gradient(W, delta, x, i, j, divisor, inverse, eta, code[DESCEND])
+                if top > 0:
+                    tiled.descend_gradient(W_0, delta, x_0, j, divisor, inverse, eta, code[DESCEND])
+                tiled.descend_gradient(W, delta, x_i, j, divisor, inverse, eta, code[DESCEND])
             else:
-                g_i = block(g, biases, W.shape)
-                tiled.weight_gradient(g_i, delta, x, i, j, do & RESUME != 0, code[ADD])
+                resume = do & RESUME != 0
+                if top > 0:
+                    g_0 = block(g, 0, W_0.shape)
+                    tiled.weight_gradient(g_0, delta, x_0, j, resume, code[ADD])
+                g_i = block(g, top * columns_W, W.shape)
+                tiled.weight_gradient(g_i, delta, x_i, j, resume, code[ADD])
             if do & FINISH:
                 tiled.divide(g, divisor, inverse)
             if do & WATCH:

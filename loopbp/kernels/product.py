@@ -402,6 +402,7 @@ class _Vectors:
             for p, v in columns:
                 j = builder.add(builder.mul(p, w), _integer(v * self.lanes))
                 target = self.address(C, C_strides, row, j)
+                self.prefetch(target)
                 tile.append((row, target, cgutils.alloca_once(builder, self.vector)))
                 begin = self.address(self.start, self.start_strides, p, row, _integer(v))
                 builder.store(self.load(begin), tile[-1][2])
@@ -437,6 +438,15 @@ class _Vectors:
     def store(self, value, address):
         """Stores a vector there."""
         self.builder.store(value, address, align=4)
+
+    def prefetch(self, address):
+        """Asks for what stands there, which will be written later."""
+        byte, word = cgutils.voidptr_t, ir.IntType(32)
+        function = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        prefetch = self.builder.module.declare_intrinsic("llvm.prefetch", [byte], function)
+        to_write, to_keep, data = (ir.Constant(word, code) for code in (1, 3, 1))
+        pointer = self.builder.bitcast(address, byte)
+        self.builder.call(prefetch, [pointer, to_write, to_keep, data])
 
     def broadcast(self, number):
         """A vector with the same number in each lane."""

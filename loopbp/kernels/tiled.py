@@ -98,47 +98,32 @@ def sum_over_paths(d, delta_above, W_transposed, K, J, add):
 
 
 @part
-def bias_gradient(grad, delta, j, resume):
-    """∂f/∂w_0j = Σ_n δ_j (x_0 = 1): row 0 of `textbook.weight_gradient`, not yet divided.
+def weight_gradient(grad, delta, x_i, j, resume, add):
+    """∂f/∂w_ij = Σ_n δ_j x_i for a block of i and j: `textbook.weight_gradient`, not divided.
 
-    Modified in place: grad (columns,), which begins at j. Read: delta, rows (N, stride); resume,
-    whether grad holds the sum over earlier examples.
+    Modified in place: grad (rows, columns), which begins at j and is whole vectors wide. Read:
+    delta, rows (N, stride); x_i (rows, N); resume, whether grad holds the sum over earlier
+    examples; add, the address of `add_products`.
     """
-    for b in range(grad.shape[0]):
-        grad[b] = grad[b] + delta[0, j + b] if resume else delta[0, j + b]
-    for n in range(1, delta.shape[0]):
-        for b in range(grad.shape[0]):
-            grad[b] += delta[n, j + b]
-
-
-@part
-def weight_gradient(grad, delta, x, i, j, resume, add):
-    """∂f/∂w_ij = Σ_n δ_j x_i for a block of i ≥ 1 and j: `textbook.weight_gradient`, not divided.
-
-    Modified in place: grad (rows, columns), which begins at i, j and is whole vectors wide. Read:
-    delta and x, rows (N, stride); resume as above; add, the address of `add_products`.
-    """
-    rows, columns = grad.shape
+    columns = grad.shape[1]
     N, stride = delta.shape
     for n in range(0, N, BLOCK_TERMS):
         terms = min(N - n, BLOCK_TERMS)
-        x_i = window(x.ravel(), n * x.shape[1] + i - 1, (rows, terms), (1, x.shape[1]))
         delta_j = window(delta.ravel(), n * stride + j, (1, terms, columns), (0, stride, 1))
         start = SUM if resume or n > 0 else NOTHING
-        call(add, (grad[:, :columns], x_i, delta_j, start))
+        call(add, (grad[:, :columns], x_i[:, n : n + terms], delta_j, start))
 
 
 @part
-def descend_gradient(W, delta, x, i, j, divisor, inverse, eta, descend):
+def descend_gradient(W, delta, x_i, j, divisor, inverse, eta, descend):
     """w_ij ← w_ij − η Σ_n δ_j x_i / divisor: gradient, mean and step in one pass over W.
 
     The same as `weight_gradient`, `divide` and `update.descent`. Modified in place: W (rows,
-    columns), a block that begins at i ≥ 1, j. Read: delta and x, rows (N, stride); inverse, see
+    columns), a block that begins at j. Read: delta, rows (N, stride); x_i (rows, N); inverse, see
     `inverse_of`; descend, the address of `descend_products`.
     """
-    rows, columns = W.shape
+    columns = W.shape[1]
     N, stride = delta.shape
-    x_i = window(x.ravel(), i - 1, (rows, N), (1, x.shape[1]))
     delta_j = window(delta.ravel(), j, (1, N, columns), (0, stride, 1))
     call(descend, (W[:, :columns], x_i, delta_j, divisor, inverse, eta))
 
