@@ -22,9 +22,12 @@ Two layouts make the loops fast. Both are padded to whole vectors; nobody reads 
 
 import math
 
+import numba
+import numpy as np
+
 from . import elementary
 from .address import block, call, copy, window
-from .compile import part, scalar
+from .compile import kernel, part, scalar
 from .product import FIRST_ROW, NOTHING, PANEL_BYTES, REGISTERS, SUM, transpose_tile
 
 #: Examples and terms of a sum that one call of `add_products` runs through: such a block of x
@@ -73,6 +76,26 @@ def product(C, A, panels, I, M, J, add):
             if rest > 0:
                 c = window(C.ravel(), n * C.shape[1] + full, (R, rest), (C.shape[1], 1))
                 call(add, (c, a, narrow, start))
+
+
+@kernel
+def multiply(C, A, panels, M, add):
+    """C[n, j] = Σ_m A[n, m] B[m, j], in ascending order of m: `product` as a kernel.
+
+    Modified in place: C (N, J), J padded. Read: A, rows (N, stride), columns 0 … M − 1; panels
+    (M, J) of B; add, the address of `add_products`.
+    """
+    product(C, A, panels, M, M, C.shape[1], add)
+
+
+@kernel(parallel=True)
+def divide_product(threads, C, A, panels, M, add):
+    """`multiply`, the rows of C divided among threads."""
+    N = C.shape[0]
+    for t in numba.prange(threads):
+        start, stop = N * np.int64(t) // threads, N * (np.int64(t) + 1) // threads
+        if start < stop:
+            multiply(C[start:stop], A[start:stop], panels, M, add)
 
 
 @part
@@ -206,6 +229,12 @@ def to_panels(panels, W):
             copy(block(panels, first, (given,)), block(flat, i * J + p, (given,)))
             for j in range(given, columns):
                 panels[first + j] = 0
+
+
+@kernel
+def pack(panels, W):
+    """`to_panels` as a kernel."""
+    to_panels(panels, W)
 
 
 @part

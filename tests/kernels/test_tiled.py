@@ -358,6 +358,26 @@ def test_descend_products(M: int, divisor: int, dtype: str) -> None:
         assert W.tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_product_of_matrices(workers: int, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each sum in ascending order, for whole vectors and others, longer and shorter each time."""
+    if workers > 1:
+        if not COMPILED or workers > numba.config.NUMBA_NUM_THREADS:
+            pytest.skip("one thread only")
+        monkeypatch.setattr("loopbp.engines.tiled.THREADS_FROM", 0)
+    random = np.random.default_rng(workers)
+    for N, M, J in ((3, 4, 2 * LANES), (13, 530 if COMPILED else 5, 5), (1, 3, 2 * LANES + 1)):
+        A = random.standard_normal((N, M)).astype(dtype)
+        B = random.standard_normal((M, J)).astype(dtype)
+        expected = A[:, :1] * B[0]
+        for m in range(1, M):
+            expected = expected + A[:, m : m + 1] * B[m]
+        C = np.full((N, J), np.nan, dtype)
+        TILED.product(C, A, B)
+        assert C.tobytes() == expected.tobytes()
+
+
 def test_panels_and_transpose() -> None:
     """Every weight goes where it belongs, for widths around a panel's, and comes back."""
     for sizes in ((3, 5, 4), (3, LANES, 2 * LANES + 1), (1, 2 * LANES, LANES + 3), (2, 70, 65)):
