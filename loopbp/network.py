@@ -522,14 +522,13 @@ def _trace(net: Network, X: ArrayLike, Y: ArrayLike | None, name: str, reduction
     work = Workspace.allocate(net.architecture, len(inputs))
     work.x[0][:, 1:] = inputs
     W = tuple(layer.copy() for layer in net.W)
-    solver.forward(net.architecture, W, work)
     if targets is None:
+        solver.forward(net.architecture, W, work)
         return Trace(net.architecture, solver.name, reduction, W, work.x, work.S)
     work.y[...] = targets
     divisor = len(inputs) if reduction == "mean" else 1
     grad = net.architecture.views(np.empty_like(net.theta))
-    solver.losses(net.architecture, work)
-    solver.backward(net.architecture, W, work, grad, divisor)
+    solver.gradient(net.architecture, W, work, grad, divisor)
     return Trace(
         net.architecture,
         solver.name,

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks import FloatArray
-from ..kernels import environment, epoch, product, threads
-from ..kernels.plan import Plan, Table, code, plan
+from ..kernels import environment, epoch, product, threads, tiled
+from ..kernels.plan import Plan, Table, code, plan, row_stride
 from ..optimizers import Adam, Optimizer
 from ..recording import Records
 from ..workspace import (
@@ -69,8 +69,9 @@ class Memory:
         self.grad = _aligned((self.plan.panels,), dtype)
         self.vectors = _aligned((vectors, self.plan.panels), dtype)
         self.transposed = _aligned((self.plan.transposed,), dtype)
+        self.transposed[...] = 0
         self.scratch = _aligned(
-            (workers, (epoch.CHUNK + 1) * product.PANEL_BYTES // dtype.itemsize), dtype
+            (workers, (epoch.CHUNK + 2) * product.PANEL_BYTES // dtype.itemsize), dtype
         )
         self.before = _aligned((self.plan.panels if watched else 0,), dtype)
         self.previous = np.zeros_like(self.before)
@@ -197,7 +198,7 @@ class TiledEngine(LoopEngine):
         theta = np.concatenate([w.ravel() for w in W])
         epoch.load_weights(memory.theta, theta, memory.plan.layers)
         if do & epoch.BACKWARD:
-            epoch.transpose_weights(memory.transposed, theta, memory.plan.layers)
+            epoch.transpose_weights(memory.transposed, memory.theta, memory.plan.layers)
         with _alone(memory.workers):
             for start in range(0, N, BLOCK_EXAMPLES):
                 stop = min(N, start + BLOCK_EXAMPLES)
@@ -224,7 +225,7 @@ class TiledEngine(LoopEngine):
         state, optimizer = descent.state, descent.optimizer
         layers = memory.plan.layers
         epoch.load_weights(memory.theta, descent.theta, layers)
-        epoch.transpose_weights(memory.transposed, descent.theta, layers)
+        epoch.transpose_weights(memory.transposed, memory.theta, layers)
         for panels, vector in zip(memory.vectors, state.vectors, strict=False):
             epoch.load_weights(panels, vector, layers)
         if observer is not None:
@@ -257,6 +258,40 @@ class TiledEngine(LoopEngine):
         state.step += taken
         state.powers = float(powers[1, 0]), float(powers[1, 1])
         return steps.first(min(T, taken + 1), taken_before)
+
+    def product(self, C: FloatArray, A: FloatArray, B: FloatArray) -> None:
+        """C[n, j] = Σ_m A[n, m] B[m, j]: each sum on its own, in ascending order of m.
+
+        Modified in place: C (N, J). Read: A (N, M) and B (M, J). All are C-contiguous and of one
+        dtype, float32 or float64; nothing is checked.
+        """
+        (N, M), J = A.shape, B.shape[1]
+        wide, stride = int(tiled.padded(J, C.itemsize)), row_stride(M, C.itemsize)
+        panels, rows = self._operands(M * wide, N * stride, C.dtype)
+        tiled.pack(panels, B)
+        rows = rows.reshape(
+            N, stride
+        )  # a power of 2 apart, they would push each other out of cache
+        rows[:, :M] = A
+        out = C if wide == J else np.empty((N, wide), C.dtype)
+        workers = threads.present() if N * M * J >= THREADS_FROM else 1
+        add = code(C.dtype, False)[epoch.ADD]
+        if workers == 1:
+            tiled.multiply(out, rows, panels, M, add)
+        else:
+            with _alone(workers):
+                tiled.divide_product(workers, out, rows, panels, M, add)
+        if out is not C:
+            C[...] = out[:, :J]
+
+    def _operands(
+        self, panels: int, rows: int, dtype: np.dtype[Any]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Memory for two operands of a product; that of the last call, where it fits."""
+        kept: tuple[FloatArray, FloatArray] | None = getattr(self._kept, "operands", None)
+        if kept is None or (kept[0].size, kept[1].size, kept[0].dtype) != (panels, rows, dtype):
+            kept = self._kept.operands = _aligned((panels,), dtype), _aligned((rows,), dtype)
+        return kept
 
 
 def _workers(net: Architecture, examples: int) -> int:

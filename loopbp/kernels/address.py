@@ -161,6 +161,33 @@ def _whole(typing_context, values):
     return kind(values), generate
 
 
+def copy(out, source):
+    """out[j] = source[j]: numbers that lie without gaps, in both (P,), moved at once.
+
+    A loop of assignments is not always vectorised, and seldom well where P is small.
+    """
+    out[...] = source
+
+
+@overload(copy)
+def _compiled_copy(out, source):
+    return lambda out, source: _copy(out, source)
+
+
+@intrinsic
+def _copy(typing_context, out, source):
+    def generate(context, builder, signature, arguments):
+        to, from_ = (
+            context.make_array(kind)(context, builder, value)
+            for kind, value in zip(signature.args, arguments, strict=True)
+        )
+        (size,) = cgutils.unpack_tuple(builder, to.shape)
+        cgutils.raw_memcpy(builder, to.data, from_.data, size, to.itemsize)
+        return context.get_dummy_value()
+
+    return types.void(out, source), generate
+
+
 def _view(context, builder, kind, flat, source, first, lengths, steps):
     """An array of that kind on the memory of another; steps in numbers, None for no gaps."""
     source = context.make_array(flat)(context, builder, source)

@@ -31,7 +31,7 @@ import numba
 import numpy as np
 
 from . import observation, textbook, tiled, update
-from .address import block, call, part_of, view, window
+from .address import block, call, copy, part_of, view, window
 from .compile import kernel, part
 from .loss import cross_entropy_delta
 
@@ -57,6 +57,9 @@ DESCENT, MOMENTUM, NESTEROV, ADAM = range(4)
 
 #: Rows of W that `pass_weights` takes at a time: a multiple of the width of every panel.
 CHUNK = 128
+
+#: With fewer examples it takes more rows, since a row of W then meets fewer numbers of x.
+FEW = 64
 
 
 @part
@@ -97,13 +100,13 @@ def pass_examples(do, start, stop, data, weights, rows, layers, functions, code)
 def load(start, stop, data, rows, layers):
     """Gathers inputs and targets of a batch. Modified in place: x^(0) and y in rows."""
     batch, inputs, targets = data
-    x = rows_of(rows, X, layers, 0, start, stop)
-    y = rows[1]
+    x = rows[0][X]
+    (_, I), (_, J) = inputs.shape, targets.shape
+    inputs, targets, y = inputs.ravel(), targets.ravel(), rows[1].ravel()
     for n in range(start, stop):
-        for i in range(1, inputs.shape[1]):
-            x[n - start, i - 1] = inputs[batch[n], i]
-        for j in range(targets.shape[1]):
-            y[n, j] = targets[batch[n], j]
+        i, j = n * layers[0, STRIDE], n * rows[1].shape[1]
+        copy(block(x, i, (I - 1,)), block(inputs, batch[n] * I + 1, (I - 1,)))
+        copy(block(y, j, (J,)), block(targets, batch[n] * J, (J,)))
 
 
 @part
@@ -181,61 +184,75 @@ def hidden_deltas(start, stop, weights, rows, layers, functions, code):
 def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, layers, code):
     """The gradient over N examples of one part of the weights, and what `do` says.
 
-    gradient: grad (P,), in panels, written with KEEP; scratch (parts, ·), used without it. step:
-    vectors (2, P) of the optimiser, in panels; rule (1,) int64 and numbers (8,), as in
+    gradient: grad (P,), in panels, written with KEEP; scratch (parts, ·), for a block and x_0.
+    step: vectors (2, P) of the optimiser, in panels; rule (1,) int64 and numbers (8,), as in
     `take_step`. Modified in place: weights, gradient and vectors.
     """
     theta, transposed = weights
     grad, scratch = gradient
-    width = tiled.panel_width(theta.itemsize)
+    room, here, behind = scratch.ravel(), part * scratch.shape[1], (part + 1) * scratch.shape[1]
+    room[behind - 1] = 1
+    x_0 = window(room, behind - 1, (1, N), (0, 0))
+    width, inverse = tiled.panel_width(theta.itemsize), tiled.inverse_of(divisor)
     at_once = do == FINISH + UPDATE and step[1][0] == DESCENT and N <= tiled.BLOCK_TERMS
+    rows_at_once = CHUNK * max(1, FEW // N) if at_once else CHUNK
     for l in range(layers.shape[0] - 1):
         I, K = layers[l, SIZE] + 1, layers[l + 1, SIZE]
         J = tiled.padded(K, theta.itemsize)
         x = rows_of(rows, X, layers, l, 0, N)
         delta = rows_of(rows, DELTA, layers, l + 1, 0, N)
-        chunks = (I - 2) // CHUNK + 1
+        chunks = (I - 2) // rows_at_once + 1
         blocks = chunks * ((J - 1) // width + 1)
         start, end = blocks * part // parts, blocks * (part + 1) // parts
         for b in range(start, end):
             p, c = divmod(b, chunks)
             j, j_stop = p * width, min(J, (p + 1) * width)
-            i, i_stop = c * CHUNK, min(I, (c + 1) * CHUNK + 1)
+            i, i_stop = c * rows_at_once, min(I, (c + 1) * rows_at_once + 1)
             if c > 0:
-                i += 1  # the first chunk has the biases beside its 128 rows
-            first = layers[l, PANELS] + j * I + i * (j_stop - j)
-            stop = first + (i_stop - i) * (j_stop - j)
-            W = theta[first:stop].reshape(i_stop - i, j_stop - j)
-            g = grad[first:stop] if do & KEEP else scratch[part, : stop - first]
-            biases = j_stop - j if c == 0 else 0  # how many numbers of this block are biases
-            top = 1 if c == 0 else 0
-            if biases > 0:
-                tiled.bias_gradient(g[:biases], delta, j, do & RESUME != 0)
+                i += 1  # the first chunk has the biases beside its rows
+            top, columns_W = 1 if c == 0 else 0, j_stop - j  # the row of biases, if it is here
+            first, size = layers[l, PANELS] + j * I + i * columns_W, (i_stop - i) * columns_W
+            i += top
+            W_0 = block(theta, first, (1, columns_W))
+            W = block(theta, first + top * columns_W, (i_stop - i, columns_W))
+            x_i = window(x.ravel(), i - 1, (i_stop - i, N), (1, x.shape[1]))
+            if do & KEEP:
+                g = block(grad, first, (size,))
+            else:
+                g = block(room, here, (0 if at_once else size,))
             if at_once:
                 eta = step[2][0]
-                tiled.descend_gradient(W[top:], delta, x, i + top, j, divisor, eta, code[DESCEND])
-                g, stop = g[:biases], first + biases  # what remains
+                if top > 0:
+                    tiled.descend_gradient(W_0, delta, x_0, j, divisor, inverse, eta, code[DESCEND])
+                tiled.descend_gradient(W, delta, x_i, j, divisor, inverse, eta, code[DESCEND])
             else:
-                block_g = g.reshape(W.shape)[top:]
-                tiled.weight_gradient(block_g, delta, x, i + top, j, do & RESUME != 0, code[ADD])
+                resume = do & RESUME != 0
+                if top > 0:
+                    g_0 = block(g, 0, W_0.shape)
+                    tiled.weight_gradient(g_0, delta, x_0, j, resume, code[ADD])
+                g_i = block(g, top * columns_W, W.shape)
+                tiled.weight_gradient(g_i, delta, x_i, j, resume, code[ADD])
             if do & FINISH:
-                tiled.divide(g, divisor)
+                tiled.divide(g, divisor, inverse)
             if do & UPDATE:
-                take_step(theta, first, stop, g, step)
+                take_step(theta, first, g, step)
                 if l > 0:
                     turned = transposed[layers[l, TRANSPOSED] : layers[l + 1, TRANSPOSED]]
-                    tiled.transpose(turned, W, K, tiled.padded(I - 1, theta.itemsize), i, j)
+                    tiled.transpose(turned, W, K, tiled.padded(I - 1, theta.itemsize), i - 1, j)
 
 
 @part
-def take_step(theta, first, stop, grad, step):
-    """One step of the optimiser on the weights first … stop − 1, by the kernels of `update`.
+def take_step(theta, first, grad, step):
+    """One step of the optimiser on some weights from `first` on, by the kernels of `update`.
 
-    Modified in place: theta (P,) and the vectors. Read: grad (stop − first,); step: vectors
+    Modified in place: theta (P,) and the vectors. Read: grad, as many numbers; step: vectors
     (2, P), rule (1,) and numbers (8,), which are the arguments of the rule's kernel in order.
     """
     vectors, rule, numbers = step
-    w, v, v_2 = theta[first:stop], vectors[0, first:stop], vectors[1, first:stop]
+    w = block(theta, first, grad.shape)
+    flat = vectors.ravel()
+    v = block(flat, first, grad.shape)
+    v_2 = block(flat, theta.size + first, grad.shape)
     eta, mu = numbers[0], numbers[1]
     if rule[0] == DESCENT:
         update.descent(w, grad, eta)
@@ -467,16 +484,17 @@ def save_weights(flat, panels, layers):
 
 
 @kernel
-def transpose_weights(transposed, flat, layers):
-    """Fills the transposes of all layers but the first, without biases; the padding becomes 0.
+def transpose_weights(transposed, panels, layers):
+    """Fills the transposes of all layers but the first, without biases.
 
-    Modified in place: transposed, panels. Read: flat, as in `load_weights`.
+    Modified in place: transposed, panels. Read: panels of the weights, as in `load_weights`.
     """
-    transposed[:] = 0
-    first = (layers[0, SIZE] + 1) * layers[1, SIZE]
+    width = tiled.panel_width(panels.itemsize)
     for l in range(1, layers.shape[0] - 1):
-        I, J = layers[l, SIZE] + 1, layers[l + 1, SIZE]
-        W = flat[first : first + I * J].reshape(I, J)
-        panels = transposed[layers[l, TRANSPOSED] : layers[l + 1, TRANSPOSED]]
-        tiled.transpose(panels, W, J, tiled.padded(I - 1, flat.itemsize), 0, 0)
-        first += I * J
+        I, K = layers[l, SIZE] + 1, layers[l + 1, SIZE]
+        J = tiled.padded(K, panels.itemsize)
+        turned = transposed[layers[l, TRANSPOSED] : layers[l + 1, TRANSPOSED]]
+        for j in range(0, J, width):
+            columns = min(width, J - j)
+            W = block(panels, layers[l, PANELS] + j * I + columns, (I - 1, columns))
+            tiled.transpose(turned, W, K, tiled.padded(I - 1, panels.itemsize), 0, j)

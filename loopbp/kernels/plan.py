@@ -63,7 +63,7 @@ def _layers(sizes: Sequence[int], itemsize: int) -> Table:
     """The table of layers: sizes, strides, and where each layer's numbers begin."""
     layers = np.zeros((len(sizes), 5), np.int64)
     layers[:, epoch.SIZE] = sizes
-    layers[:, epoch.STRIDE] = [_stride(size, itemsize) for size in sizes]
+    layers[:, epoch.STRIDE] = [row_stride(size, itemsize) for size in sizes]
     layers[1:, epoch.ROWS] = np.cumsum(layers[:-1, epoch.STRIDE])
     for l, (I, J) in enumerate(pairwise(sizes)):
         transposed = J * _padded(I, itemsize) if l > 0 else 0
@@ -77,7 +77,7 @@ def _padded(size: int, itemsize: int) -> int:
     return -(-size // lanes) * lanes
 
 
-def _stride(size: int, itemsize: int) -> int:
+def row_stride(size: int, itemsize: int) -> int:
     """The stride of rows: whole lines of 64 bytes, and of wide rows an odd number of lines.
 
     Rows that lie a power of 2 apart would push each other out of the cache.

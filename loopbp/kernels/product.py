@@ -99,13 +99,14 @@ def descend_products(W, A, B, divisor, inverse, eta):
 
 
 def transpose_tile(out, tile):
-    """out[b, r] = tile[r, b], for as many rows and columns as a vector has numbers.
+    """out[b, r] = tile[r, b], for at most as many rows and columns as a vector has lanes.
 
-    Modified in place: out. Read: tile. The rows of both lie without gaps.
+    Modified in place: out (B, R), of which each row lies without gaps, and then to the end of a
+    vector: what stands there is any number afterwards. Read: tile (R, B), its rows likewise.
     """
-    lanes = REGISTERS.bytes // tile.itemsize
-    for r in range(lanes):
-        for b in range(lanes):
+    R, B = tile.shape
+    for r in range(R):
+        for b in range(B):
             out[b, r] = tile[r, b]
 
 
@@ -143,8 +144,17 @@ def _descend_products(typing_context, W, A, B, divisor, inverse, eta):
                             change = builder.fmul(eta, operation(d, factor))
                             code.store(builder.fsub(code.load(target), change), target)
 
-        code.start_from(_integer(NOTHING))
-        code.products(finish)
+        (_, (_, _, (_, M)), _), one = code.arrays, ir.Constant(code.number, 1)
+        is_product = builder.and_(
+            builder.icmp_signed("==", M, _integer(1)),
+            builder.fcmp_ordered("==", arguments[3], one),
+        )
+        with builder.if_else(is_product) as (product, sums):
+            with product:
+                code.descend_product(eta)
+            with sums:
+                code.start_from(_integer(NOTHING))
+                code.products(finish)
         return context.get_dummy_value()
 
     return types.void(W, A, B, W.dtype, W.dtype, W.dtype), generate
@@ -154,11 +164,13 @@ def _descend_products(typing_context, W, A, B, divisor, inverse, eta):
 def _transpose_tile(typing_context, out, tile):
     def generate(context, builder, signature, arguments):
         code = _Vectors(context, builder, signature.args, arguments)
-        (out, out_strides, _), (tile, tile_strides, _) = code.arrays
-        rows = [
-            code.load(code.address(tile, tile_strides, _integer(r), _integer(0)))
-            for r in range(code.lanes)
-        ]
+        (out, out_strides, _), (tile, tile_strides, (R, B)) = code.arrays
+        last = builder.sub(R, _integer(1))
+        rows = []
+        for r in range(code.lanes):
+            within = builder.icmp_signed("<", _integer(r), R)
+            row = builder.select(within, _integer(r), last)  # what follows need not be memory
+            rows.append(code.load(code.address(tile, tile_strides, row, _integer(0))))
         half, pairs = code.lanes // 2, range(code.lanes)
         low = [lane // 2 + lane % 2 * code.lanes for lane in pairs]  # 0, n, 1, n + 1, …
         high = [lane + half for lane in low]
@@ -170,7 +182,8 @@ def _transpose_tile(typing_context, out, tile):
                 for lanes in (low, high)
             ]
         for b, row in enumerate(rows):
-            code.store(row, code.address(out, out_strides, _integer(b), _integer(0)))
+            with builder.if_then(builder.icmp_signed("<", _integer(b), B), likely=True):
+                code.store(row, code.address(out, out_strides, _integer(b), _integer(0)))
         return context.get_dummy_value()
 
     return types.void(out, tile), generate
@@ -253,6 +266,30 @@ class _Vectors:
                 with cgutils.for_range(builder, P) as loop:
                     self._panel(R, loop.index, 1, finish)
 
+    def descend_product(self, eta):
+        """C[r, j] −= eta (A[r, 0] B[p, 0, j − p w]): sums of one term, divided by 1."""
+        (C, C_strides, (R, _)), (A, A_strides, _), (B, B_strides, (P, _, w)) = self.arrays
+        builder, zero = self.builder, _integer(0)
+
+        def descend(p, vectors):
+            offsets = [_integer(v * self.lanes) for v in range(vectors)]
+            b = [self.load(self.address(B, B_strides, p, zero, v)) for v in offsets]
+            with cgutils.for_range(builder, R) as row:
+                a = self.broadcast(self.load_number(self.address(A, A_strides, row.index, zero)))
+                for v, b_v in zip(offsets, b, strict=True):
+                    j = builder.add(builder.mul(p, w), v)
+                    target = self.address(C, C_strides, row.index, j)
+                    change = builder.fmul(eta, builder.fmul(a, b_v))
+                    self.store(builder.fsub(self.load(target), change), target)
+
+        is_wide = builder.icmp_signed(">", w, _integer(self.lanes))
+        with cgutils.for_range(builder, P) as panel:
+            with builder.if_else(is_wide) as (two, one):
+                with two:
+                    descend(panel.index, 2)
+                with one:
+                    descend(panel.index, 1)
+
     def _panels_at_once(self, R, P, finish):
         """Several panels at a time where C has few rows; returns the number of panels done."""
         builder = self.builder
@@ -301,6 +338,7 @@ class _Vectors:
             for p, v in columns:
                 j = builder.add(builder.mul(p, w), _integer(v * self.lanes))
                 target = self.address(C, C_strides, row, j)
+                self.prefetch(target)
                 tile.append((row, target, cgutils.alloca_once(builder, self.vector)))
                 begin = self.address(self.start, self.start_strides, p, row, _integer(v))
                 builder.store(self.load(begin), tile[-1][2])
@@ -312,9 +350,7 @@ class _Vectors:
             ]
             for t, (row, _, sums) in enumerate(tile):
                 if t % len(columns) == 0:
-                    a_row = self.address(A, A_strides, row, m)
-                    pointer = builder.bitcast(a_row, self.number.as_pointer())
-                    a = self.broadcast(builder.load(pointer))
+                    a = self.broadcast(self.load_number(self.address(A, A_strides, row, m)))
                 p_m = builder.fmul(a, b[t % len(columns)])
                 builder.store(builder.fadd(builder.load(sums), p_m), sums)
         finish([(builder.load(sums), target) for _, target, sums in tile])
@@ -331,9 +367,22 @@ class _Vectors:
         """The vector that begins there, at any element."""
         return self.builder.load(address, align=4)
 
+    def load_number(self, address):
+        """The number that stands there."""
+        return self.builder.load(self.builder.bitcast(address, self.number.as_pointer()))
+
     def store(self, value, address):
         """Stores a vector there."""
         self.builder.store(value, address, align=4)
+
+    def prefetch(self, address):
+        """Asks for what stands there, which will be written later."""
+        byte, word = cgutils.voidptr_t, ir.IntType(32)
+        function = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        prefetch = self.builder.module.declare_intrinsic("llvm.prefetch", [byte], function)
+        to_write, to_keep, data = (ir.Constant(word, code) for code in (1, 3, 1))
+        pointer = self.builder.bitcast(address, byte)
+        self.builder.call(prefetch, [pointer, to_write, to_keep, data])
 
     def broadcast(self, number):
         """A vector with the same number in each lane."""

@@ -22,9 +22,12 @@ Two layouts make the loops fast. Both are padded to whole vectors; nobody reads 
 
 import math
 
+import numba
+import numpy as np
+
 from . import elementary
-from .address import call, window
-from .compile import part, scalar
+from .address import block, call, copy, window
+from .compile import kernel, part, scalar
 from .product import FIRST_ROW, NOTHING, PANEL_BYTES, REGISTERS, SUM, transpose_tile
 
 #: Examples and terms of a sum that one call of `add_products` runs through: such a block of x
@@ -75,6 +78,26 @@ def product(C, A, panels, I, M, J, add):
                 call(add, (c, a, narrow, start))
 
 
+@kernel
+def multiply(C, A, panels, M, add):
+    """C[n, j] = Σ_m A[n, m] B[m, j], in ascending order of m: `product` as a kernel.
+
+    Modified in place: C (N, J), J padded. Read: A, rows (N, stride), columns 0 … M − 1; panels
+    (M, J) of B; add, the address of `add_products`.
+    """
+    product(C, A, panels, M, M, C.shape[1], add)
+
+
+@kernel(parallel=True)
+def divide_product(threads, C, A, panels, M, add):
+    """`multiply`, the rows of C divided among threads."""
+    N = C.shape[0]
+    for t in numba.prange(threads):
+        start, stop = N * np.int64(t) // threads, N * (np.int64(t) + 1) // threads
+        if start < stop:
+            multiply(C[start:stop], A[start:stop], panels, M, add)
+
+
 @part
 def weighted_sum(S, W, x, I, J, add):
     """S_j = w_0j + Σ_{i≥1} w_ij x_i: `textbook.weighted_sum`.
@@ -98,49 +121,34 @@ def sum_over_paths(d, delta_above, W_transposed, K, J, add):
 
 
 @part
-def bias_gradient(grad, delta, j, resume):
-    """∂f/∂w_0j = Σ_n δ_j (x_0 = 1): row 0 of `textbook.weight_gradient`, not yet divided.
+def weight_gradient(grad, delta, x_i, j, resume, add):
+    """∂f/∂w_ij = Σ_n δ_j x_i for a block of i and j: `textbook.weight_gradient`, not divided.
 
-    Modified in place: grad (columns,), which begins at j. Read: delta, rows (N, stride); resume,
-    whether grad holds the sum over earlier examples.
+    Modified in place: grad (rows, columns), which begins at j and is whole vectors wide. Read:
+    delta, rows (N, stride); x_i (rows, N); resume, whether grad holds the sum over earlier
+    examples; add, the address of `add_products`.
     """
-    for b in range(grad.shape[0]):
-        grad[b] = grad[b] + delta[0, j + b] if resume else delta[0, j + b]
-    for n in range(1, delta.shape[0]):
-        for b in range(grad.shape[0]):
-            grad[b] += delta[n, j + b]
-
-
-@part
-def weight_gradient(grad, delta, x, i, j, resume, add):
-    """∂f/∂w_ij = Σ_n δ_j x_i for a block of i ≥ 1 and j: `textbook.weight_gradient`, not divided.
-
-    Modified in place: grad (rows, columns), which begins at i, j and is whole vectors wide. Read:
-    delta and x, rows (N, stride); resume as above; add, the address of `add_products`.
-    """
-    rows, columns = grad.shape
+    columns = grad.shape[1]
     N, stride = delta.shape
     for n in range(0, N, BLOCK_TERMS):
         terms = min(N - n, BLOCK_TERMS)
-        x_i = window(x.ravel(), n * x.shape[1] + i - 1, (rows, terms), (1, x.shape[1]))
         delta_j = window(delta.ravel(), n * stride + j, (1, terms, columns), (0, stride, 1))
         start = SUM if resume or n > 0 else NOTHING
-        call(add, (grad[:, :columns], x_i, delta_j, start))
+        call(add, (grad[:, :columns], x_i[:, n : n + terms], delta_j, start))
 
 
 @part
-def descend_gradient(W, delta, x, i, j, divisor, eta, descend):
+def descend_gradient(W, delta, x_i, j, divisor, inverse, eta, descend):
     """w_ij ← w_ij − η Σ_n δ_j x_i / divisor: gradient, mean and step in one pass over W.
 
     The same as `weight_gradient`, `divide` and `update.descent`. Modified in place: W (rows,
-    columns), a block that begins at i ≥ 1, j. Read: delta and x, rows (N, stride); descend, the
-    address of `descend_products`.
+    columns), a block that begins at j. Read: delta, rows (N, stride); x_i (rows, N); inverse, see
+    `inverse_of`; descend, the address of `descend_products`.
     """
-    rows, columns = W.shape
+    columns = W.shape[1]
     N, stride = delta.shape
-    x_i = window(x.ravel(), i - 1, (rows, N), (1, x.shape[1]))
     delta_j = window(delta.ravel(), j, (1, N, columns), (0, stride, 1))
-    call(descend, (W[:, :columns], x_i, delta_j, divisor, inverse_of(divisor), eta))
+    call(descend, (W[:, :columns], x_i, delta_j, divisor, inverse, eta))
 
 
 @scalar
@@ -154,9 +162,8 @@ def inverse_of(divisor):
 
 
 @part
-def divide(grad, divisor):
-    """grad / divisor, number by number. Modified in place: grad (P,)."""
-    inverse = inverse_of(divisor)
+def divide(grad, divisor, inverse):
+    """grad / divisor, number by number. Modified in place: grad (P,). Read: see `inverse_of`."""
     if inverse != 0:
         for p in range(grad.shape[0]):
             grad[p] = grad[p] * inverse
@@ -213,50 +220,53 @@ def to_panels(panels, W):
 
     Modified in place: panels (I × padded J,). Read: W (I, J).
     """
-    I, J = W.shape
+    (I, J), flat = W.shape, W.ravel()
     width, end = panel_width(W.itemsize), padded(J, W.itemsize)
     for p in range(0, end, width):
         columns, given = min(width, end - p), min(width, J - p)
         for i in range(I):
             first = p * I + i * columns
-            for j in range(given):
-                panels[first + j] = W[i, p + j]
+            copy(block(panels, first, (given,)), block(flat, i * J + p, (given,)))
             for j in range(given, columns):
                 panels[first + j] = 0
+
+
+@kernel
+def pack(panels, W):
+    """`to_panels` as a kernel."""
+    to_panels(panels, W)
 
 
 @part
 def from_panels(W, panels):
     """Copies weights out of panels. Modified in place: W (I, J). Read: panels (I × padded J,)."""
-    I, J = W.shape
+    (I, J), flat = W.shape, W.ravel()
     width, end = panel_width(W.itemsize), padded(J, W.itemsize)
     for p in range(0, end, width):
-        columns = min(width, end - p)
+        columns, given = min(width, end - p), min(width, J - p)
         for i in range(I):
             first = p * I + i * columns
-            for j in range(min(width, J - p)):
-                W[i, p + j] = panels[first + j]
+            copy(block(flat, i * J + p, (given,)), block(panels, first, (given,)))
 
 
 @part
-def transpose(transposed, W, K, J, i, k):
+def transpose(transposed, W, K, J, j, k):
     """Copies a block of W, without the biases, to where it belongs in the transpose.
 
     Modified in place: transposed, panels (K, J) of w_kj, J padded. Read: W (rows, columns), a
-    block of the weights (1 + ·, K) that begins at row i and column k; its first row that is not
-    the biases' becomes the first column of a vector.
+    block of the weights (J, K) that begins at row j, the first of a vector, and column k; it is
+    whole vectors wide.
     """
-    rows, columns = W.shape[0], min(W.shape[1], K - k)
+    rows, stride = W.shape
+    columns = min(stride, K - k)
     width, lanes = panel_width(W.itemsize), REGISTERS.bytes // W.itemsize
-    for r in range(1 if i == 0 else 0, rows, lanes):
-        j = i + r - 1
-        p = j // width * width
+    flat = W.ravel()
+    for r in range(0, rows, lanes):
+        p = (j + r) // width * width
         across = min(width, J - p)
-        first = p * K + k * across + j - p
-        whole = columns // lanes * lanes if r + lanes <= rows else 0
-        for b in range(0, whole, lanes):
-            out = window(transposed, first + b * across, (lanes, lanes), (across, 1))
-            transpose_tile(out, W[r : r + lanes, b : b + lanes])
-        for b in range(whole, columns):
-            for a in range(min(lanes, rows - r)):
-                transposed[first + b * across + a] = W[r + a, b]
+        first = p * K + k * across + j + r - p
+        R = min(lanes, rows - r)
+        for c in range(0, columns, lanes):
+            C = min(lanes, columns - c)
+            tile = window(flat, r * stride + c, (R, C), (stride, 1))
+            transpose_tile(window(transposed, first + c * across, (C, R), (across, 1)), tile)

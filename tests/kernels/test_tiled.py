@@ -21,7 +21,7 @@ import pytest
 from loopbp.engines import ACTIVATIONS, ENGINES, Engine
 from loopbp.engines.tiled import TiledEngine
 from loopbp.kernels import epoch, product, tiled
-from loopbp.kernels.address import address, call, window
+from loopbp.kernels.address import address, call, copy, window
 from loopbp.optimizers import SGD, Adam, Optimizer, OptimizerState
 from loopbp.recording import Recording
 from loopbp.workspace import Architecture, Descent, Observer, Workspace
@@ -320,6 +320,49 @@ def test_add_products(rows: int, dtype: str) -> None:
             assert C.tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("M", "divisor"), [(1, 1), (1, 2), (1, 3), (3, 1), (3, 3), (3, 4)])
+def test_descend_products(M: int, divisor: int, dtype: str) -> None:
+    """Sums of one term and of more, divided by 1, by a power of 2 and by another number."""
+    random = np.random.default_rng(M)
+    width = product.PANEL_BYTES // np.dtype(dtype).itemsize
+    number = np.dtype(dtype).type
+    for rows, panels, columns in ((1, 5, width), (13, 2, width), (14, 1, width // 2)):
+        A = random.standard_normal((rows, M)).astype(dtype)
+        B = random.standard_normal((panels, M, columns)).astype(dtype)
+        A[0, 0], B[0, 0, 1] = -0.0, 0.0
+        W = random.standard_normal((rows, panels * columns)).astype(dtype)
+        W[0, :2] = -0.0
+        flat = B.transpose(1, 0, 2).reshape(M, -1)
+        d = A[:, :1] * flat[0]
+        for m in range(1, M):
+            d = d + A[:, m : m + 1] * flat[m]
+        expected = W - number(0.3) * (d / number(divisor))
+        inverse = tiled.inverse_of(number(divisor))
+        product.descend(W[:, :], A[:, :], B[:, :, :], number(divisor), inverse, number(0.3))
+        assert W.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_product_of_matrices(workers: int, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each sum in ascending order, for whole vectors and others, longer and shorter each time."""
+    if workers > 1:
+        if not COMPILED or workers > numba.config.NUMBA_NUM_THREADS:
+            pytest.skip("one thread only")
+        monkeypatch.setattr("loopbp.engines.tiled.THREADS_FROM", 0)
+    random = np.random.default_rng(workers)
+    for N, M, J in ((3, 4, 2 * LANES), (13, 530 if COMPILED else 5, 5), (1, 3, 2 * LANES + 1)):
+        A = random.standard_normal((N, M)).astype(dtype)
+        B = random.standard_normal((M, J)).astype(dtype)
+        expected = A[:, :1] * B[0]
+        for m in range(1, M):
+            expected = expected + A[:, m : m + 1] * B[m]
+        C = np.full((N, J), np.nan, dtype)
+        TILED.product(C, A, B)
+        assert C.tobytes() == expected.tobytes()
+
+
 def test_panels_and_transpose() -> None:
     """Every weight goes where it belongs, for widths around a panel's, and comes back."""
     for sizes in ((3, 5, 4), (3, LANES, 2 * LANES + 1), (1, 2 * LANES, LANES + 3), (2, 70, 65)):
@@ -332,7 +375,7 @@ def test_panels_and_transpose() -> None:
         epoch.save_weights(back, panels, layers)
         assert np.array_equal(back, flat)
         transposed = np.empty(layers[-1, epoch.TRANSPOSED], np.float32)
-        epoch.transpose_weights(transposed, flat, layers)
+        epoch.transpose_weights(transposed, panels, layers)
         W = net.views(flat)[1][1:]
         J, K = W.shape
         width = 2 * LANES
@@ -365,10 +408,20 @@ def test_call_and_window() -> None:
     assert np.count_nonzero(flat) == 2 * lanes
 
 
+def test_copy() -> None:
+    """All numbers and none beside them, from and to any place."""
+    copied = numba.njit(lambda out, source: copy(out, source)) if COMPILED else copy
+    for dtype, size in (("float32", 70), ("float64", 3), ("float64", 0)):
+        source = np.arange(1, size + 4, dtype=dtype)
+        out = np.zeros(size + 2, dtype)
+        copied(out[1:-1], source[2:-1])
+        assert np.array_equal(out, [0, *range(3, size + 3), 0])
+
+
 def test_divide_multiplies_only_where_that_is_the_same() -> None:
     values = np.random.default_rng(0).standard_normal(1000)
     for divisor in (1.0, 2.0, 3.0, 10.0, 1024.0, 784.0):
         quotient = values.copy()
-        tiled.divide(quotient, divisor)
+        tiled.divide(quotient, divisor, tiled.inverse_of(divisor))
         assert np.array_equal(quotient, values / divisor)
     assert tiled.inverse_of(8.0) == 0.125 and tiled.inverse_of(10.0) == 0
