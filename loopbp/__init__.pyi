@@ -11,7 +11,9 @@ from .network import load as load
 from .optimizers import SGD as SGD
 from .optimizers import Adam as Adam
 from .recording import Recording as Recording
+from .report import Comparison as Comparison
 from .report import GradientReport as GradientReport
+from .report import compare_reports as compare_reports
 from .report import gradient_report as gradient_report
 from .trace import Trace as Trace
 from .training import History as History

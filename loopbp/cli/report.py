@@ -148,7 +148,7 @@ def _compare(a: Path, b: Path, out: Path) -> None:
         check_folder("out", out)
         result = compare_reports(a, b)
         files = result.write(out)
-    terminal.say(f"{result}\n")
+    terminal.say(f"{result}\n\n")
     terminal.say(f"A: {result.names[0]}\nB: {result.names[1]}")
     _list(files)
 
@@ -157,19 +157,19 @@ def _show(result: GradientReport) -> None:
     """What is wrong, and what helps; then the layers."""
     from loopbp.report.text import HEADINGS, cells, wrong
 
-    terminal.say(f"{result.sentence}\n")
-    lines = wrong(result.findings)
-    if lines:
-        terminal.say("\n".join([*lines, ""]))
+    terminal.say(f"{result.sentence}\n\n")
+    for line in wrong(result.findings):
+        terminal.say(line)
+    if result.alarm:
+        terminal.say("\n")
     terminal.table(["\n".join(lines) for lines in HEADINGS], map(cells, result.layers))
-    terminal.say("")
+    terminal.say("\n")
 
 
 def _list(files: list[Path]) -> None:
     """The files; who reads on begins with the first."""
-    terminal.say("written:")
-    for file in files:
-        terminal.say(f"  {file}")
+    others = ", ".join(file.name for file in files[1:])
+    terminal.say(f"written: {files[0]} and, beside it, {others}")
 
 
 def _refuse(groups: tuple[Any, ...], why: str) -> None:

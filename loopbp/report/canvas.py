@@ -51,6 +51,9 @@ MOST_LEVELS = 10
 MOST_LABELS = 12
 
 LABEL_HEIGHT = 11.0
+
+#: Inches for a number beside an axis.
+TICK_HEIGHT = 0.2
 POINTS_PER_INCH = 72
 DOTS_PER_INCH = 160
 
@@ -194,7 +197,10 @@ def logarithmic(axes: Axes, ends: tuple[float, float], *, between: bool = True) 
     axes.set_ylim(*ends)
     first = math.ceil(math.log10(ends[0]) - 1e-9)
     last = math.floor(math.log10(ends[1]) + 1e-9)
-    stride = max(1, math.ceil((last - first + 1) / 8))
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    room = axes.get_position().height * figure.get_figheight() / TICK_HEIGHT
+    stride = max(1, math.ceil((last - first + 1) / min(8, max(2, room))))
     axes.yaxis.set_major_locator(FixedLocator([10.0**k for k in range(first, last + 1, stride)]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: ten_to(round(math.log10(v)))))
     minor = LogLocator(subs=range(2, 10)) if between and last - first < 3 else NullLocator()

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: At most so many columns: more would not be told apart on a phone.
 MOST_COLUMNS = 60
 
+#: At most so many numbers beside the colours.
+MOST_NUMBERS = 6
+
 
 def heatmap(axes: Axes, report: GradientReport) -> None:
     """Mean |∂f/∂w| of each layer (rows, the output on top) and part of the run (columns)."""
@@ -110,16 +113,18 @@ def _scale(axes: Axes, edges: NDArray[np.float64], shades: list[str], *, empty: 
                 clip_on=False,
             )
         )
-    for k, edge in enumerate(edges):
-        if n > 5 and k % 2:
-            continue
-        text = (
-            ten_to(round(edge))
-            if edge == round(edge)
-            else f"{10 ** (edge % 1):.1f} × " + ten_to(math.floor(edge))
-        )
+    whole = [k for k, edge in enumerate(edges) if edge == round(edge)]
+    labelled = whole if len(whole) > 1 else range(len(edges))
+    stride = max(1, math.ceil(len(labelled) / MOST_NUMBERS))
+    for k in labelled[::stride]:
         axes.text(
-            1.105, k * height, text, transform=axes.transAxes, va="center", fontsize=8, color=MUTED
+            1.105,
+            k * height,
+            ten_to(edges[k]),
+            transform=axes.transAxes,
+            va="center",
+            fontsize=8,
+            color=MUTED,
         )
     if empty:
         axes.text(

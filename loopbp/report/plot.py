@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -150,8 +151,12 @@ def _lines(axes: Axes, report: GradientReport, name: str) -> None:
         if len(report.layers) <= MOST_LABELS:
             axes.fill_between(step, low, high, color=colour, alpha=0.12, linewidth=0)
         axes.plot(step, mean, color=colour, linewidth=1.4 if len(report.layers) <= 6 else 0.9)
-        if math.isfinite(mean[-1]):
-            marks.append(End(f"layer {layer.l}", colour, step[-1], mean[-1]))
+        known = np.isfinite(mean)
+        alone = known & ~np.append(known[1:], False) & ~np.append(False, known[:-1])
+        axes.plot(step[alone], mean[alone], ".", color=colour, markersize=4)
+        if known.any():
+            last = int(np.flatnonzero(known)[-1])
+            marks.append(End(f"layer {layer.l}", colour, step[last], mean[last]))
     _steps(axes, report)
     label_ends(axes, marks)
 
