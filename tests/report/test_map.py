@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from recorded import history_of
 
@@ -33,7 +34,7 @@ def test_level_edges_by_hand(values: list[float], expected: list[float]) -> None
 def test_map_by_hand() -> None:
     """4 steps of 2 layers; layer 0 fades by a factor of 100 a step, then is exactly 0."""
     numbers = np.ones((4, 2, 5))
-    numbers[:, 0, 0] = [1e-2, 1e-4, 1e-6, 0]
+    numbers[:, 0, 0] = [3e-2, 3e-4, 3e-6, 0]
     history = history_of(numbers, sizes=(3, 4, 2))
     random = np.random.default_rng(0)
     X, Y = random.normal(size=(9, 3)), random.integers(0, 2, 9)
@@ -45,8 +46,10 @@ def test_map_by_hand() -> None:
     found = {(patch.get_x(), round(patch.get_y() + 0.45)): patch.get_facecolor() for patch in cells}
     assert sorted(found) == [(0, 0), (0, 1), (1, 0), (2, 0)]  # nothing at step 4 of layer 0
     assert next(p.get_width() for p in cells if round(p.get_y() + 0.45) == 1) == 4
-    lights = [sum(found[step, 0][:3]) for step in range(3)]
-    assert lights == sorted(lights) and len(set(lights)) == 3  # fading to the paper
+    # 3e-6 … 1: the levels begin at 1e-6, 1e-5, …, 1, and their 7 colours are spread over the 10.
+    expected = [canvas.ramp()[round(level * 9 / 6)] for level in (4, 2, 0)]
+    assert [to_hex(found[step, 0]) for step in range(3)] == expected
+    assert to_hex(found[0, 1]) == canvas.ramp()[9]
     words = [text.get_text() for text in axes.texts]
     assert "10⁻⁶" in words and "empty: 0,\n∞ or NaN" in words
 
