@@ -145,7 +145,7 @@ Memory = tuple[NDArray[np.float64], NDArray[np.int32], FloatArray]
 def statistics_memory(width: int, dtype: np.dtype[Any]) -> Memory:
     """The memory that `kernels.statistics.measure` needs for arrays of so many columns."""
     counts = 2 * histogram.exponents(dtype.itemsize) * histogram.OCTAVE
-    return np.empty((6, width)), np.zeros(counts, np.int32), np.empty(max(width, 4096), dtype)
+    return np.empty((7, width)), np.zeros(counts, np.int32), np.empty(max(width, 4096), dtype)
 
 
 @dataclass

@@ -113,6 +113,54 @@ def _block(typing_context, flat, first, shape):
     return kind(flat, types.intp, types.UniTuple(types.intp, len(shape))), generate
 
 
+def part_of(values, index):
+    """values[index] of a C-contiguous array, as a view that does not keep it alive."""
+    return values[index]
+
+
+@overload(part_of)
+def _compiled_part_of(values, index):
+    return lambda values, index: _part_of(values, index)
+
+
+@intrinsic
+def _part_of(typing_context, values, index):
+    kind = types.Array(values.dtype, values.ndim - 1, "C")
+
+    def generate(context, builder, signature, arguments):
+        source = context.make_array(values)(context, builder, arguments[0])
+        _, *lengths = cgutils.unpack_tuple(builder, source.shape)
+        first = arguments[1]
+        for length in lengths:
+            first = builder.mul(first, length)
+        return _view(context, builder, kind, values, arguments[0], first, lengths, None)
+
+    return kind(values, types.intp), generate
+
+
+def view(values):
+    """A C-contiguous array as a view that does not keep it alive."""
+    return values[:]
+
+
+@overload(view)
+def _compiled_view(values):
+    return lambda values: _whole(values)
+
+
+@intrinsic
+def _whole(typing_context, values):
+    kind = types.Array(values.dtype, values.ndim, "C")
+
+    def generate(context, builder, signature, arguments):
+        source = context.make_array(values)(context, builder, arguments[0])
+        lengths = cgutils.unpack_tuple(builder, source.shape)
+        nothing = context.get_constant(types.intp, 0)
+        return _view(context, builder, kind, values, arguments[0], nothing, lengths, None)
+
+    return kind(values), generate
+
+
 def _view(context, builder, kind, flat, source, first, lengths, steps):
     """An array of that kind on the memory of another; steps in numbers, None for no gaps."""
     source = context.make_array(flat)(context, builder, source)

@@ -31,7 +31,7 @@ import numba
 import numpy as np
 
 from . import observation, textbook, tiled, update
-from .address import block, call, window
+from .address import block, call, part_of, view, window
 from .compile import kernel, part
 from .loss import cross_entropy_delta
 
@@ -315,33 +315,43 @@ def all_weights(threads, do, N, divisor, weights, rows, gradient, step, layers, 
 def pass_statistics(part, parts, row, N, records, watch, weights, rows, gradient, layers):
     """The statistics of a step with KEEP over N examples: one part of the layers and quantities.
 
-    They go to the part that has least to do so far; none meets another. Modified in place: a row
-    of records; watch.
+    None meets another. Arrays are passed on as views without an owner, whose references nobody
+    counts. Modified in place: a row of records; watch.
     """
     _, numbers, histograms, of_layers = records
     wanted, bounds, state, before, previous, columns, counts, scratch = watch
-    memory = columns[part], counts[part], scratch[part]
-    work = rows[0]
-    arrays = (gradient[0], weights[0], before, work[DELTA], work[S], work[X], previous)
+    memory = part_of(columns, part), part_of(counts, part), part_of(scratch, part)
+    work, L = rows[0], layers.shape[0] - 1
+    arrays = (
+        view(gradient[0]),
+        view(weights[0]),
+        view(before),
+        part_of(work, DELTA),
+        part_of(work, S),
+        part_of(work, X),
+        view(previous),
+    )
+    row_numbers, row_histograms, row_layers = (
+        part_of(numbers, row),
+        part_of(histograms, row),
+        part_of(of_layers, row),
+    )
     width = tiled.panel_width(before.itemsize)
-    loads = np.zeros(parts, np.int64)
-    for l in range(layers.shape[0] - 1):
+    for l in range(L):
         I, J = layers[l, SIZE] + 1, layers[l + 1, SIZE]
         wide, stride = tiled.padded(J, before.itemsize), layers[l + 1, STRIDE]
         row_place = (N, J, wide, stride, stride, layers[l + 1, ROWS] * rows[1].shape[0])
         places = ((I, J, wide, width, wide, layers[l, PANELS]), row_place, row_place, row_place)
         for quantity in range(len(observation.QUANTITIES)):
-            worker = np.argmin(loads)
-            loads[worker] += J * (I if quantity <= observation.WEIGHT else N)
-            if worker == part:
+            if (l + quantity) % parts == part:
                 observation.observe(
-                    numbers[row, l],
-                    histograms[row, l],
-                    of_layers[row, l],
-                    state[l],
+                    part_of(row_numbers, l),
+                    part_of(row_histograms, l),
+                    part_of(row_layers, l),
+                    part_of(state, l),
                     memory,
                     wanted,
-                    bounds[l],
+                    part_of(bounds, l),
                     quantity,
                     quantity + 1,
                     arrays,

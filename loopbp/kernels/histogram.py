@@ -11,12 +11,13 @@ import math
 
 import numpy as np
 
+from .address import block
 from .compile import part, scalar
 
 #: Digits of the fraction that tell bins apart, bins per factor of 2, and counts of each.
 DIGITS = 4
 FINE = 1 << DIGITS
-COPIES = 4
+COPIES = 2
 
 #: Counts of one sign and exponent, which stand side by side.
 OCTAVE = FINE * COPIES
@@ -49,34 +50,37 @@ def add_counts(counts, values):
     Modified in place: counts (2 exponents FINE COPIES,) int32. Read: values (R, J).
     """
     R, J = values.shape
-    fours = J // COPIES * COPIES
+    pairs = J // COPIES * COPIES
     for r in range(R):
-        for j in range(0, fours, COPIES):
+        for j in range(0, pairs, COPIES):
             counts[bin_of(values[r, j]) * np.uint64(COPIES)] += 1
             counts[bin_of(values[r, j + 1]) * np.uint64(COPIES) + np.uint64(1)] += 1
-            counts[bin_of(values[r, j + 2]) * np.uint64(COPIES) + np.uint64(2)] += 1
-            counts[bin_of(values[r, j + 3]) * np.uint64(COPIES) + np.uint64(3)] += 1
-        for j in range(fours, J):
+        for j in range(pairs, J):
             counts[bin_of(values[r, j]) * np.uint64(COPIES) + np.uint64(r % COPIES)] += 1
 
 
-@part
-def count_zeros(values):
-    """How many numbers of an array (R, J) are 0."""
-    zeros = 0
-    for r in range(values.shape[0]):
-        for j in range(values.shape[1]):
-            zeros += 1 if values[r, j] == 0 else 0
-    return zeros
+@scalar
+def octave_of(counts, first):
+    """The counts of one sign and exponent, which begin at `first`: a view (FINE, COPIES)."""
+    return block(counts, first, (FINE, COPIES))
 
 
-@part
-def sum_of(counts, first, length):
-    """The sum of so many counts from `first` on."""
-    total = 0
-    for b in range(first, first + length):
-        total += counts[b]
-    return total
+@scalar
+def sum_of(octave):
+    """The sum of the counts (FINE, COPIES) of one sign and exponent."""
+    total = np.int32(0)
+    for fine in range(FINE):
+        for copy in range(COPIES):
+            total = np.int32(total + octave[fine, copy])
+    return np.int64(total)
+
+
+@scalar
+def clear(octave):
+    """Modified in place: the counts (FINE, COPIES) of one sign and exponent, which become 0."""
+    for fine in range(FINE):
+        for copy in range(COPIES):
+            octave[fine, copy] = 0
 
 
 @scalar
@@ -86,22 +90,22 @@ def rank_from_above(percent, n):
 
 
 @part
-def within_octave(counts, first, negative, rank, start, unit, zeros):
+def within_octave(plus, minus, rank, start, unit, zeros):
     """The number with `rank` numbers of an octave above it, read off the bins of both signs.
 
-    The numbers of a bin are taken to lie evenly in it. Read: counts, of which the octave begins
-    at `first`, that of sign − at `negative`; start and unit, the lower end of the octave and the
-    width of its bins; zeros, how many numbers of the lowest bin are 0.
+    The numbers of a bin are taken to lie evenly in it. Read: plus and minus (FINE, COPIES), the
+    counts of both signs; start and unit, the lower end of the octave and the width of its bins;
+    zeros, how many numbers of the lowest bin are 0.
     """
-    above = 0
+    below = rank
     for fine in range(FINE - 1, -1, -1):
-        count = sum_of(counts, first + fine * COPIES, COPIES)
-        count += sum_of(counts, negative + fine * COPIES, COPIES)
-        if fine == 0:
-            count -= zeros
-        if rank < above + count:
-            return start + unit * (fine + (count - (rank - above) - 0.5) / count)
-        above += count
+        total = np.int32(-zeros if fine == 0 else 0)
+        for copy in range(COPIES):
+            total = np.int32(total + plus[fine, copy] + minus[fine, copy])
+        count = np.int64(total)
+        if below < count:
+            return start + unit * (fine + (count - below - 0.5) / count)
+        below -= count
     return 0.0
 
 
@@ -113,60 +117,71 @@ def take_counts(histogram, quantiles, counts, n, zeros, largest, itemsize):
     2^e ≤ |v| < 2^(e+1), e from the exponent of the largest down, the last everything below;
     quantiles (5,) float64, of |v|; counts. Read: n, how many numbers were counted; zeros, how many
     of them were 0; largest, max |v| without NaN; the itemsize of the numbers. Returns how many
-    were subnormal, +∞, −∞ and NaN, and e of the largest.
+    were subnormal and not finite, whether +∞ (or NaN) and −∞ (or NaN) was among them, and e of
+    the largest finite number.
     """
     many = exponents(itemsize)
-    bias, minus = many // 2 - 1, many * OCTAVE
-    histogram[:, :] = 0
-    infinite = (many - 1) * OCTAVE
-    positive = sum_of(counts, infinite, OCTAVE)
-    negative = sum_of(counts, minus + infinite, OCTAVE)
-    nonfinite = positive + negative
-    if nonfinite > 0:
-        counts[infinite : infinite + OCTAVE] = 0
-        counts[minus + infinite : minus + infinite + OCTAVE] = 0
-    tiny = sum_of(counts, 0, OCTAVE) + sum_of(counts, minus, OCTAVE)
-    top = many - 2
+    bias, negative = many // 2 - 1, many * OCTAVE
+    for sign in range(2):
+        for b in range(OCTAVES):
+            histogram[sign, b] = 0
+    positive_infinite, negative_infinite, tiny = take_ends(counts, many)
+    above, q = positive_infinite + negative_infinite, len(PERCENT) - 1
+    rank = rank_from_above(PERCENT[q], n)
+    e, highest = many - 2, 0
     if largest < np.inf:
-        top = max(math.frexp(largest)[1] - 1 + bias, 0) if largest > 0 else 0
-    above, e, q = nonfinite, top, len(PERCENT) - 1
-    highest = 0
-    while q >= 0 and rank_from_above(PERCENT[q], n) < above:
+        e = max(math.frexp(largest)[1] - 1 + bias, 0) if largest > 0 else 0
+    while q >= 0 and rank < above:
         quantiles[q] = np.inf
         q -= 1
+        rank = rank_from_above(PERCENT[max(q, 0)], n)
     while e > 0 and above < n - tiny:
-        first = e * OCTAVE
-        plus, other = sum_of(counts, first, OCTAVE), sum_of(counts, minus + first, OCTAVE)
-        if plus + other > 0:
-            highest = highest if highest > 0 else e
+        plus = octave_of(counts, e * OCTAVE)
+        minus = octave_of(counts, e * OCTAVE + negative)
+        of_plus, of_minus = sum_of(plus), sum_of(minus)
+        found = of_plus + of_minus
+        if found > 0:
+            highest = max(highest, e)
             bin = min(highest - e, OCTAVES - 1)
-            histogram[0, bin] += plus
-            histogram[1, bin] += other
-            while q >= 0 and rank_from_above(PERCENT[q], n) < above + plus + other:
+            histogram[0, bin] += of_plus
+            histogram[1, bin] += of_minus
+            while q >= 0 and rank < above + found:
                 start = math.ldexp(1.0, e - bias)
-                rank = rank_from_above(PERCENT[q], n) - above
-                value = within_octave(counts, first, minus + first, rank, start, start / FINE, 0)
+                value = within_octave(plus, minus, rank - above, start, start / FINE, 0)
                 quantiles[q] = min(value, largest)
                 q -= 1
-            counts[first : first + OCTAVE] = 0
-            counts[minus + first : minus + first + OCTAVE] = 0
-            above += plus + other
+                rank = rank_from_above(PERCENT[max(q, 0)], n)
+            clear(plus)
+            clear(minus)
+            above += found
         e -= 1
+    plus, minus = octave_of(counts, 0), octave_of(counts, negative)
     while q >= 0:
+        quantiles[q] = 0.0
         rank = rank_from_above(PERCENT[q], n) - above
-        unit = math.ldexp(1.0, 1 - bias) / FINE
-        value = (
-            within_octave(counts, 0, minus, rank, 0.0, unit, zeros) if rank < tiny - zeros else 0.0
-        )
-        quantiles[q] = min(value, largest)
+        if rank < tiny - zeros:
+            unit = math.ldexp(1.0, 1 - bias) / FINE
+            quantiles[q] = min(within_octave(plus, minus, rank, 0.0, unit, zeros), largest)
         q -= 1
     if tiny > 0:
-        counts[:OCTAVE] = 0
-        counts[minus : minus + OCTAVE] = 0
-    return (
-        tiny - zeros,
-        nonfinite,
-        positive > 0,
-        negative > 0,
-        (highest - bias if highest > 0 else 0),
-    )
+        clear(plus)
+        clear(minus)
+    nonfinite = positive_infinite + negative_infinite
+    exponent = highest - bias if highest > 0 else 0
+    return tiny - zeros, nonfinite, positive_infinite > 0, negative_infinite > 0, exponent
+
+
+@part
+def take_ends(counts, many):
+    """How many numbers are +∞ or NaN, −∞ or NaN, and 0 or subnormal.
+
+    Modified in place: the counts of the first two. Read: many, the number of exponents.
+    """
+    plus = octave_of(counts, (many - 1) * OCTAVE)
+    minus = octave_of(counts, (2 * many - 1) * OCTAVE)
+    of_plus, of_minus = sum_of(plus), sum_of(minus)
+    if of_plus + of_minus > 0:
+        clear(plus)
+        clear(minus)
+    tiny = sum_of(octave_of(counts, 0)) + sum_of(octave_of(counts, many * OCTAVE))
+    return of_plus, of_minus, tiny

@@ -20,19 +20,23 @@ from numba.extending import intrinsic
 from . import product
 from .compile import part, scalar
 
-# Rows of `columns`: the first number c, Σ |v|, Σ v², Σ (v − c), Σ (v − c)², max |v| without NaN.
-FIRST, MAGNITUDES, SQUARES, DEVIATIONS, SQUARED_DEVIATIONS, LARGEST = range(6)
+# Rows of `columns`: the first number c, Σ |v|, Σ v², Σ (v − c), Σ (v − c)², max |v| without NaN,
+# and how many v are 0.
+FIRST, MAGNITUDES, SQUARES, DEVIATIONS, SQUARED_DEVIATIONS, LARGEST, ZEROS = range(7)
 
 
 @part
-def sum_rows(columns, arrays, scales):
-    """Goes on with the sums of each column of s v, row after row, from what is in columns.
+def sum_rows(columns, arrays, scales, fresh):
+    """Goes on with the sums of each column of s v, row after row; if fresh, begins them.
 
-    Modified in place: columns (6, J) float64. Read: arrays, the values (R, J) alone; scales, s.
+    Modified in place: columns (7, J) float64. Read: arrays, the values (R, J) alone; scales, s.
     """
     values, scale = arrays[0], scales[0]
-    for r in range(values.shape[0]):
-        for j in range(values.shape[1]):
+    for j in range(values.shape[1]):
+        if fresh:
+            columns[:, j] = 0
+            columns[FIRST, j] = np.float64(values[0, j]) * scale
+        for r in range(values.shape[0]):
             v = np.float64(values[r, j]) * scale
             deviation = v - columns[FIRST, j]
             columns[MAGNITUDES, j] += abs(v)
@@ -40,17 +44,20 @@ def sum_rows(columns, arrays, scales):
             columns[DEVIATIONS, j] += deviation
             columns[SQUARED_DEVIATIONS, j] += deviation * deviation
             columns[LARGEST, j] = abs(v) if abs(v) > columns[LARGEST, j] else columns[LARGEST, j]
+            columns[ZEROS, j] += 1.0 if v == 0 else 0.0
 
 
 @part
-def sum_products(columns, arrays, scales):
-    """Goes on with Σ (s a)(t b) and Σ (s a)² of each column, row after row.
+def sum_products(columns, arrays, scales, fresh):
+    """Goes on with Σ (s a)(t b) and Σ (s a)² of each column, row after row; if fresh, begins them.
 
     Modified in place: columns (2, J) float64. Read: arrays, a and b (R, J); scales, s and t.
     """
     a, b = arrays
-    for r in range(a.shape[0]):
-        for j in range(a.shape[1]):
+    for j in range(a.shape[1]):
+        if fresh:
+            columns[:2, j] = 0
+        for r in range(a.shape[0]):
             v = np.float64(a[r, j]) * scales[0]
             columns[0, j] += v * (np.float64(b[r, j]) * scales[1])
             columns[1, j] += v * v
@@ -65,6 +72,8 @@ def _magnitude(builder, v):
 def _moments(builder, sums, vectors):
     (v,) = vectors
     a, deviation = _magnitude(builder, v), builder.fsub(v, sums[FIRST])
+    zero, one = (ir.Constant(v.type, [number] * v.type.count) for number in (0.0, 1.0))
+    is_zero = builder.fcmp_ordered("==", v, zero)
     return [
         sums[FIRST],
         builder.fadd(sums[MAGNITUDES], a),
@@ -72,6 +81,7 @@ def _moments(builder, sums, vectors):
         builder.fadd(sums[DEVIATIONS], deviation),
         builder.fadd(sums[SQUARED_DEVIATIONS], builder.fmul(deviation, deviation)),
         builder.select(builder.fcmp_ordered(">", a, sums[LARGEST]), a, sums[LARGEST]),
+        builder.select(is_zero, builder.fadd(sums[ZEROS], one), sums[ZEROS]),
     ]
 
 
@@ -83,14 +93,15 @@ def _products(builder, sums, vectors):
     ]
 
 
-def _over_rows(operation, count):
+def _over_rows(operation, count, first):
     """columns[:count] = operation(columns[:count], rows of the arrays) for row after row.
 
-    For columns that are whole vectors.
+    For columns that are whole vectors. If fresh, they begin with 0, and the first of them, where
+    `first` says so, with the first row.
     """
 
     @intrinsic
-    def run(typing_context, columns, arrays, scales):
+    def run(typing_context, columns, arrays, scales, fresh):
         def generate(context, builder, signature, arguments):
             values = [builder.extract_value(arguments[1], a) for a in range(len(arrays))]
             code = product._Vectors(
@@ -103,31 +114,34 @@ def _over_rows(operation, count):
                 _broadcast(builder, builder.extract_value(arguments[2], a), code.lanes)
                 for a in range(len(arrays))
             ]
+
+            def load(a, r, j):
+                start, steps, _ = inputs[a]
+                v = code.load(code.address(start, steps, r, j))
+                v = v if v.type == double else builder.fpext(v, double)
+                return builder.fmul(v, factors[a])
+
             with cgutils.for_range(builder, builder.udiv(J, _integer(code.lanes))) as loop:
                 j = builder.mul(loop.index, _integer(code.lanes))
-                targets = [
-                    builder.bitcast(
-                        code.address(data, strides, _integer(q), j), double.as_pointer()
-                    )
-                    for q in range(count)
-                ]
-                sums = [cgutils.alloca_once(builder, double) for _ in targets]
-                for target, total in zip(targets, sums, strict=True):
-                    builder.store(code.load(target), total)
+                sums = []  # where each is stored, and its present value
+                for q in range(count):
+                    target = code.address(data, strides, _integer(q), j)
+                    target = builder.bitcast(target, double.as_pointer())
+                    new = ir.Constant(double, [0.0] * code.lanes)
+                    new = load(0, _integer(0), j) if first and q == 0 else new
+                    start = builder.select(arguments[3], new, code.load(target))
+                    sums.append((target, cgutils.alloca_once(builder, double)))
+                    builder.store(start, sums[-1][1])
                 with cgutils.for_range(builder, R) as rows:
-                    vectors = []
-                    for (start, steps, _), factor in zip(inputs, factors, strict=True):
-                        v = code.load(code.address(start, steps, rows.index, j))
-                        v = v if v.type == double else builder.fpext(v, double)
-                        vectors.append(builder.fmul(v, factor))
-                    results = operation(builder, [builder.load(total) for total in sums], vectors)
-                    for result, total in zip(results, sums, strict=True):
+                    vectors = [load(a, rows.index, j) for a in range(len(inputs))]
+                    results = operation(builder, [builder.load(v) for _, v in sums], vectors)
+                    for result, (_, total) in zip(results, sums, strict=True):
                         builder.store(result, total)
-                for target, total in zip(targets, sums, strict=True):
+                for target, total in sums:
                     code.store(builder.load(total), target)
             return context.get_dummy_value()
 
-        return types.void(columns, arrays, scales), generate
+        return types.void(columns, arrays, scales, types.boolean), generate
 
     return run
 
@@ -145,7 +159,8 @@ def _integer(value):
     return ir.Constant(ir.IntType(64), value)
 
 
-_sum_rows, _sum_products = _over_rows(_moments, 6), _over_rows(_products, 2)
+_sum_rows = _over_rows(_moments, 7, first=True)
+_sum_products = _over_rows(_products, 2, first=False)
 if config.DISABLE_JIT:
     _sum_rows, _sum_products = sum_rows, sum_products
 
@@ -158,54 +173,65 @@ def whole_vectors(J, itemsize):
 
 
 @part
-def begin_columns(columns, values, scale):
-    """Sets the sums of each column to nothing, and c to s v of the first row.
-
-    Modified in place: columns (6, J) float64. Read: values (R, J).
-    """
-    for j in range(values.shape[1]):
-        columns[FIRST, j] = np.float64(values[0, j]) * scale
-        for q in range(MAGNITUDES, LARGEST + 1):
-            columns[q, j] = 0.0
-
-
-@part
-def add_rows(columns, values, scale):
+def add_rows(columns, values, scale, fresh):
     """`sum_rows`, as many columns at a time as a vector has numbers. As there."""
     J = values.shape[1]
     whole = whole_vectors(J, values.itemsize)
-    _sum_rows(columns[:, :whole], (values[:, :whole],), (scale,))
-    if whole < J:
-        sum_rows(columns[:, whole:J], (values[:, whole:],), (scale,))
+    if whole == J:
+        _sum_rows(columns, (values,), (scale,), fresh)
+    else:
+        _sum_rows(columns[:, :whole], (values[:, :whole],), (scale,), fresh)
+        sum_rows(columns[:, whole:J], (values[:, whole:],), (scale,), fresh)
 
 
 @part
 def add_products(columns, a, b, scales):
-    """`sum_products`, as many columns at a time as a vector has numbers. As there."""
+    """`sum_products`, as many columns at a time as a vector has numbers, from 0. As there."""
     J = a.shape[1]
     whole = whole_vectors(J, a.itemsize)
-    _sum_products(columns[:, :whole], (a[:, :whole], b[:, :whole]), scales)
-    if whole < J:
-        sum_products(columns[:, whole:J], (a[:, whole:], b[:, whole:]), scales)
+    if whole == J:
+        _sum_products(columns, (a, b), scales, True)
+    else:
+        _sum_products(columns[:, :whole], (a[:, :whole], b[:, :whole]), scales, True)
+        sum_products(columns[:, whole:J], (a[:, whole:], b[:, whole:]), scales, True)
 
 
 @part
-def mean_of(columns, J, rows):
-    """Σ v / (rows J) from the sums of J columns of so many rows."""
-    total = rows * columns[FIRST, 0] + columns[DEVIATIONS, 0]
-    for j in range(1, J):
-        total += rows * columns[FIRST, j] + columns[DEVIATIONS, j]
-    return total / (rows * J)
-
-
-@part
-def standard_deviation(columns, J, rows, mean):
-    """√(Σ (v − mean)² / (rows J)) from the sums of J columns of so many rows."""
-    total = 0.0
+def over_columns(columns, J, rows):
+    """max |v|, how many v are 0, and in how many columns all are; J columns of so many rows."""
+    largest, zeros, empty = 0.0, 0.0, 0
     for j in range(J):
-        deviations = columns[DEVIATIONS, j]
-        within = columns[SQUARED_DEVIATIONS, j] - deviations * deviations / rows
-        between = columns[FIRST, j] + deviations / rows - mean
+        largest = max(largest, columns[LARGEST, j])
+        zeros += columns[ZEROS, j]
+        empty += 1 if columns[ZEROS, j] == rows else 0
+    return largest, int(zeros), empty
+
+
+@part
+def sums_over_columns(columns, J, rows):
+    """Σ |v|, Σ v² and Σ (v − c) / n from J columns of so many rows, the first column first.
+
+    c is the first number of the first column.
+    """
+    magnitudes, squares, total = 0.0, 0.0, 0.0
+    for j in range(J):
+        magnitudes += columns[MAGNITUDES, j]
+        squares += columns[SQUARES, j]
+        total += rows * (columns[FIRST, j] - columns[FIRST, 0]) + columns[DEVIATIONS, j]
+    return magnitudes, squares, total / (rows * J)
+
+
+@part
+def standard_deviation(columns, J, rows, shift):
+    """√(Σ (v − m)² / n), m = c + shift, from J columns of so many rows, the first column first.
+
+    c is the first number of the first column.
+    """
+    total, inverse = 0.0, 1.0 / rows
+    for j in range(J):
+        deviation = columns[DEVIATIONS, j] * inverse
+        within = columns[SQUARED_DEVIATIONS, j] - columns[DEVIATIONS, j] * deviation
+        between = columns[FIRST, j] - columns[FIRST, 0] + deviation - shift
         total += (within if within > 0 else 0.0) + rows * (between * between)
     return math.sqrt(total / (rows * J))
 

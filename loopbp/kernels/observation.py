@@ -1,6 +1,9 @@
 """The statistics of one layer at one step: every quantity that a recording asks for."""
 
+import numpy as np
+
 from . import statistics
+from .address import block, part_of
 from .compile import kernel, part
 
 #: The quantities, in order; the first three are weights' (I, J), the others rows (N, J).
@@ -31,16 +34,20 @@ def observe(numbers, histograms, layer, state, memory, wanted, bounds, first, st
             continue
         parts = 2 if quantity <= WEIGHT and wanted[6] == 1 else 1
         if quantity >= first:
-            take(numbers, histograms, memory, row, parts, quantity, arrays, places)
+            empty = take(numbers, histograms, memory, row, parts, quantity, arrays, places)
             largest = max(numbers[row, statistics.MAX], numbers[row + parts - 1, statistics.MAX])
-            also(layer, state, memory, bounds, quantity, arrays, places, largest)
+            also(layer, state, memory, bounds, quantity, arrays, places, largest, empty)
         row += parts
 
 
 @part
 def take(numbers, histograms, memory, row, parts, quantity, arrays, places):
-    """`statistics.measure` for a quantity, from `row` on. Arguments as for `observe`."""
-    values, minus = arrays[quantity], arrays[0][:0]
+    """`statistics.measure` for a quantity, from `row` on; returns what it does for the last part.
+
+    Arguments as for `observe`.
+    """
+    empty = 0
+    values, minus = arrays[quantity], block(arrays[0], 0, (0,))
     if quantity == UPDATE:
         minus = arrays[WEIGHT]
     place = places[max(quantity - WEIGHT, 0)]
@@ -50,20 +57,34 @@ def take(numbers, histograms, memory, row, parts, quantity, arrays, places):
             which = statistics.BIASES_LAST
             if parts == 2:
                 which = statistics.WEIGHTS if p == 0 else statistics.BIASES
-        statistics.measure(
-            numbers[row + p], histograms[row + p], memory, values, minus, place, which
+        empty = statistics.measure(
+            part_of(numbers, row + p),
+            part_of(histograms, row + p),
+            memory,
+            values,
+            minus,
+            place,
+            which,
         )
+    return empty
 
 
 @part
-def also(layer, state, memory, bounds, quantity, arrays, places, largest):
-    """What else there is to a quantity; largest, its max |v|. Arguments as for `observe`."""
+def also(layer, state, memory, bounds, quantity, arrays, places, largest, empty):
+    """What else there is to a quantity.
+
+    largest, its max |v|; empty, how many of its columns are 0. Arguments as for `observe`.
+    """
     if quantity == GRADIENT:
         layer[COSINE] = statistics.closeness(
             state, memory[0], arrays[GRADIENT], arrays[6], places[0], largest
         )
     elif quantity == SUM:
-        layer[SATURATED] = statistics.outside(arrays[SUM], places[2], bounds[0], bounds[1])
-        layer[SATURATED_HARD] = statistics.outside(arrays[SUM], places[2], bounds[2], bounds[3])
+        layer[SATURATED] = 0
+        layer[SATURATED_HARD] = 0
+        if bounds[0] > -np.inf:
+            soft, hard = statistics.outside(arrays[SUM], places[2], bounds)
+            layer[SATURATED] = soft
+            layer[SATURATED_HARD] = hard
     elif quantity == OUTPUT:
-        layer[DEAD] = statistics.columns_of_zeros(memory, places[3])
+        layer[DEAD] = empty

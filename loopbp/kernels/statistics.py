@@ -20,8 +20,8 @@ import numpy as np
 
 from . import histogram as bins
 from . import moments
-from .address import window
-from .compile import part
+from .address import block, window
+from .compile import part, scalar
 
 #: What `measure` writes, in order.
 NAMES = (
@@ -56,68 +56,67 @@ EVERY, BIASES_LAST, WEIGHTS, BIASES = range(4)
 ROWS, COLUMNS, WIDE, PANEL, TOTAL, START = range(6)
 
 
-@part
-def block_of(values, place, j, start, stop, columns):
-    """Rows start … stop − 1 of the panel that begins at column j, so many columns: a view."""
+@scalar
+def where(place, j, row):
+    """Where a row of the panel that begins at column j begins, and how far the next one is."""
     stride = min(place[PANEL], place[TOTAL] - j)
-    first = place[START] + j * place[ROWS] + start * stride
-    return window(values, first, (stop - start, columns), (stride, 1))
+    return place[START] + j * place[ROWS] + row * stride, stride
+
+
+@scalar
+def line_of(values, place, j, start, stop):
+    """Rows start … stop − 1 of a panel of weights in one line, between which is no gap: a view."""
+    first, stride = where(place, j, start)
+    return block(values, first, ((stop - start) * stride,))
 
 
 @part
 def subtract(difference, minuend, subtrahend):
-    """Modified in place: difference (R, J). Read: minuend and subtrahend (R, J)."""
-    for r in range(difference.shape[0]):
-        for j in range(difference.shape[1]):
-            difference[r, j] = minuend[r, j] - subtrahend[r, j]
+    """Modified in place: difference (·,). Read: minuend and subtrahend (·,)."""
+    for p in range(minuend.shape[0]):
+        difference[p] = minuend[p] - subtrahend[p]
 
 
 @part
 def add_span(memory, values, minus, place, start, stop, fresh, scale, counting):
     """Goes on with sums, and if counting with counts, over rows start … stop − 1 of s v.
 
-    Returns how many numbers were 0. Arguments as for `measure`; fresh: begin the sums.
+    Arguments as for `measure`; fresh: begin the sums.
     """
     columns, counts, scratch = memory
-    zeros = 0
     for j in range(0, place[COLUMNS], place[PANEL]):
         given = min(place[PANEL], place[COLUMNS] - j)
         wide = min(place[PANEL], place[WIDE] - j)
         at_once = max(1, scratch.size // wide)
-        sums = columns[:, j : j + wide]
+        sums = window(columns.ravel(), j, (columns.shape[0], wide), (columns.shape[1], 1))
         for r in range(start, stop, at_once):
             end = min(stop, r + at_once)
-            block = block_of(values, place, j, r, end, wide)
+            source, first, stride = values, *where(place, j, r)
             if minus.size > 0:
-                difference = window(scratch, 0, (end - r, wide), (wide, 1))
-                subtract(difference, block, block_of(minus, place, j, r, end, wide))
-                block = difference
-            if fresh and r == start:
-                moments.begin_columns(sums, block, scale)
-            moments.add_rows(sums, block, scale)
+                lines = line_of(values, place, j, r, end), line_of(minus, place, j, r, end)
+                subtract(scratch, lines[0], lines[1])
+                source, first = scratch, 0
+            every = window(source, first, (end - r, wide), (stride, 1))
+            moments.add_rows(sums, every, scale, fresh and r == start)
             if counting:
-                numbers = block[:, :given]
-                bins.add_counts(counts, numbers)
-                zeros += bins.count_zeros(numbers)
-    return zeros
+                bins.add_counts(counts, window(source, first, (end - r, given), (stride, 1)))
 
 
 @part
 def add_up(numbers, memory, values, minus, place, which, scale, counting):
     """The sums over all rows that `which` says, biases last; sets inner_std, up to the scale.
 
-    Returns how many numbers were 0. Arguments as for `measure`.
+    Arguments as for `measure`.
     """
     start = 1 if which == BIASES_LAST or which == WEIGHTS else 0
     stop = 1 if which == BIASES else place[ROWS]
-    zeros = add_span(memory, values, minus, place, start, stop, True, scale, counting)
+    add_span(memory, values, minus, place, start, stop, True, scale, counting)
     numbers[INNER_STD] = np.nan
     if which == BIASES_LAST:
         columns, J, rows = memory[0], place[COLUMNS], place[ROWS] - 1
-        mean = moments.mean_of(columns, J, rows)
-        numbers[INNER_STD] = moments.standard_deviation(columns, J, rows, mean) / scale
-        zeros += add_span(memory, values, minus, place, 0, 1, False, scale, counting)
-    return zeros
+        shift = moments.sums_over_columns(columns, J, rows)[2]
+        numbers[INNER_STD] = moments.standard_deviation(columns, J, rows, shift) / scale
+        add_span(memory, values, minus, place, 0, 1, False, scale, counting)
 
 
 @part
@@ -125,16 +124,17 @@ def measure(numbers, histogram, memory, values, minus, place, which):
     """The statistics of an array, or of the difference of two, by the names in `NAMES`.
 
     Modified in place: numbers (16,) float64; histogram as `histogram.take_counts` says; memory,
-    (columns, counts, scratch): columns (6, ·) float64 for every column of the array, counts all 0
+    (columns, counts, scratch): columns (7, ·) float64 for every column of the array, counts all 0
     before and after, scratch (·,) of the array's dtype with room for a row of it. Read: values,
-    and minus in the same order or of size 0, (·,); place and which as above.
+    and minus in the same order or of size 0, (·,); place and which as above. Returns in how many
+    columns every number is 0.
     """
     columns = memory[0]
     J = place[COLUMNS]
     rows = 1 if which == BIASES else place[ROWS] - (1 if which == WEIGHTS else 0)
     n = rows * J
-    zeros = add_up(numbers, memory, values, minus, place, which, 1.0, True)
-    largest = largest_of(columns, J)
+    add_up(numbers, memory, values, minus, place, which, 1.0, True)
+    largest, zeros, empty = moments.over_columns(columns, J, rows)
     subnormals, nonfinite, above, below, exponent = bins.take_counts(
         histogram, numbers[Q01:ZEROS], memory[1], n, zeros, largest, values.itemsize
     )
@@ -151,29 +151,17 @@ def measure(numbers, histogram, memory, values, minus, place, which):
     summarise(numbers, columns, J, rows, scale)
     if nonfinite > 0:
         without_a_finite_sum(numbers, above, below)
-
-
-@part
-def largest_of(columns, J):
-    """max |v| over J columns."""
-    largest = columns[moments.LARGEST, 0]
-    for j in range(1, J):
-        largest = max(largest, columns[moments.LARGEST, j])
-    return largest
+    return empty
 
 
 @part
 def summarise(numbers, columns, J, rows, scale):
     """Sets l1, l2, mean and std from the sums of s v in J columns, the first column first."""
-    magnitudes, squares = columns[moments.MAGNITUDES, 0], columns[moments.SQUARES, 0]
-    for j in range(1, J):
-        magnitudes += columns[moments.MAGNITUDES, j]
-        squares += columns[moments.SQUARES, j]
-    mean = moments.mean_of(columns, J, rows)
+    magnitudes, squares, shift = moments.sums_over_columns(columns, J, rows)
     numbers[L1] = magnitudes / scale
     numbers[L2] = math.sqrt(squares) / scale
-    numbers[MEAN] = mean / scale
-    numbers[STD] = moments.standard_deviation(columns, J, rows, mean) / scale
+    numbers[MEAN] = (columns[moments.FIRST, 0] + shift) / scale
+    numbers[STD] = moments.standard_deviation(columns, J, rows, shift) / scale
 
 
 @part
@@ -196,20 +184,19 @@ def closeness(state, columns, values, previous, place, largest):
 
     NaN at the first call, and where a norm is 0 or not finite. Modified in place: previous (·,),
     which becomes the array; state (2,) float64, its power of 2 (0 before the first call) and the
-    sum of the squares of its numbers times it; columns (6, ·) float64. Read: values and place as
+    sum of the squares of its numbers times it; columns (7, ·) float64. Read: values and place as
     in `measure`; largest, max |v|.
     """
     J = place[COLUMNS]
     scale = moments.power_near(largest)
-    columns[:2, :] = 0
     for j in range(0, J, place[PANEL]):
         wide = min(place[PANEL], place[WIDE] - j)
-        a = block_of(values, place, j, 0, place[ROWS], wide)
-        b = block_of(previous, place, j, 0, place[ROWS], wide)
-        moments.add_products(columns[:, j : j + wide], a, b, (scale, state[0]))
-        for r in range(place[ROWS]):
-            for i in range(wide):
-                b[r, i] = a[r, i]
+        first, stride = where(place, j, 0)
+        a = window(values, first, (place[ROWS], wide), (stride, 1))
+        b = window(previous, first, (place[ROWS], wide), (stride, 1))
+        sums = window(columns.ravel(), j, (columns.shape[0], wide), (columns.shape[1], 1))
+        moments.add_products(sums, a, b, (scale, state[0]))
+        copy(line_of(previous, place, j, 0, place[ROWS]), line_of(values, place, j, 0, place[ROWS]))
     product, squares = columns[0, 0], columns[1, 0]
     for j in range(1, J):
         product += columns[0, j]
@@ -223,22 +210,21 @@ def closeness(state, columns, values, previous, place, largest):
 
 
 @part
-def outside(values, place, low, high):
-    """How many numbers of an array are below `low` or above `high`."""
-    found = 0
-    for j in range(0, place[COLUMNS], place[PANEL]):
-        block = block_of(values, place, j, 0, place[ROWS], min(place[PANEL], place[COLUMNS] - j))
-        for r in range(block.shape[0]):
-            for i in range(block.shape[1]):
-                v = np.float64(block[r, i])
-                found += 1 if v < low or v > high else 0
-    return found
+def copy(target, source):
+    """Modified in place: target (·,). Read: source (·,)."""
+    for p in range(source.shape[0]):
+        target[p] = source[p]
 
 
 @part
-def columns_of_zeros(memory, place):
-    """In how many columns of the array that was measured last every number is 0."""
-    found = 0
-    for j in range(place[COLUMNS]):
-        found += 1 if memory[0][moments.MAGNITUDES, j] == 0 else 0
-    return found
+def outside(values, place, bounds):
+    """How many numbers of rows are outside of the first two bounds, and of the other two."""
+    soft, hard = 0, 0
+    for n in range(place[ROWS]):
+        first, _ = where(place, 0, n)
+        row = block(values, first, (place[COLUMNS],))
+        for j in range(row.shape[0]):
+            v = np.float64(row[j])
+            soft += 1 if (v < bounds[0]) | (v > bounds[1]) else 0
+            hard += 1 if (v < bounds[2]) | (v > bounds[3]) else 0
+    return soft, hard
