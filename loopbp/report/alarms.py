@@ -91,7 +91,27 @@ def watch(evidence: Evidence, preset: str = "relative") -> tuple[Alarm, ...]:
     found = _farthest(_name_all_zero(found, evidence.L))
     if at_end and any(alarm.rule is NON_FINITE for alarm in found):
         found = [alarm for alarm in found if alarm.rule is NON_FINITE]
-    return tuple(sorted(found, key=lambda alarm: alarm.order))
+    return ranked(found)
+
+
+#: What steps that are too large can bring about.
+FOLLOWS = ("all zero", "cut off", "dead", "saturated")
+
+
+def ranked(found: Iterable[Alarm]) -> tuple[Alarm, ...]:
+    """What is to be said first comes first: causes before symptoms, then in network order.
+
+    Steps that are too large go before what only began after the first of them.
+    """
+    known = sorted(found, key=lambda alarm: alarm.order)
+    large = [alarm for alarm in known if alarm.name == "update too large"]
+    start = min((alarm.step for alarm in large), default=0)
+    later = [alarm for alarm in known if alarm.name in FOLLOWS and alarm.step > start]
+    if not large or not later:
+        return tuple(known)
+    others = [alarm for alarm in known if alarm.name != "update too large"]
+    at = others.index(later[0])
+    return (*others[:at], *large, *others[at:])
 
 
 #: What the run tells better than the checkpoint: how it began.
@@ -110,7 +130,7 @@ def merge(run: Sequence[Alarm], checkpoint: Sequence[Alarm]) -> tuple[Alarm, ...
         if before is not None:
             alarm = replace(alarm, step=before.step, share=before.share)
         found.append(alarm)
-    return tuple(sorted([*found, *earlier.values()], key=lambda alarm: alarm.order))
+    return ranked([*found, *earlier.values()])
 
 
 def frame(found: Iterable[Alarm]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ it is about the whole network; NaN where it has no meaning.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -143,6 +144,22 @@ def update_weight(e: Evidence) -> Array:
     return np.where(known, values, np.nan)
 
 
+def overshoot(e: Evidence) -> Array:
+    """`update_weight`, but not in the first tenth of a run that ends well.
+
+    It ends well where the last tenth of the losses is below half of the best constant answer's
+    or, where that is not known, of the first tenth: a rough start did no harm.
+    """
+    moves = update_weight(e)
+    tenth = max(1, len(e.losses) // 10)
+    if not len(e.losses):
+        return moves
+    reference = float(np.mean(e.losses[:tenth])) if e.baseline is None else e.baseline
+    if np.mean(e.losses[-tenth:]) < reference / 2:
+        moves[: math.ceil(len(moves) / 10)] = np.nan
+    return moves
+
+
 def lag(e: Evidence) -> Array:
     """The relative update of the layer that moves fastest over that of this one."""
     moves = update_weight(e)
@@ -209,6 +226,7 @@ MEASURES: dict[str, Callable[[Evidence], Array]] = {
         scale,
         scale_spread,
         update_weight,
+        overshoot,
         lag,
         flat,
         fall,

@@ -125,10 +125,11 @@ RELATIVE = (
     ),
     Rule(
         "update too large",
-        "update_weight",
+        "overshoot",
         "above",
         0.5,
-        "a step changes the layer's weights by more than {limit} times their L2 norm",
+        "a step changes the layer's weights by more than {limit} times their L2 norm; not in the "
+        "first tenth of a run that ends with less than half the loss of one constant answer",
     ),
     Rule(
         "update too small",

@@ -214,6 +214,18 @@ def test_steps_that_are_too_large(digits: Any) -> None:
     assert list(rows["value"]) == pytest.approx(moves, rel=1e-9)
 
 
+def test_a_step_that_is_too_large_comes_before_what_it_does(digits: Any) -> None:
+    for hidden, init in (("sigmoid", "glorot"), ("relu", "he")):
+        net = Network([64, 32, 16, 10], hidden=hidden, init=init, seed=0)
+        report = trained(net, digits, optimizer=SGD(30), epochs=1)
+        names = list(dict.fromkeys(report.alarms["alarm"]))
+        assert names[0] == "update too large"
+        assert names[1] in ("cut off", "saturated")
+    net = Network([64, 32, 16, 10], init="normal", std=20.0, seed=0)  # saturated from the start
+    names = list(trained(net, digits, optimizer=SGD(500), epochs=1).alarms["alarm"])
+    assert names.index("saturated") < names.index("update too large")
+
+
 def test_steps_that_are_too_small(digits: Any) -> None:
     report = trained(Network([64, 20, 10], seed=0), digits, optimizer=SGD(1e-6))
     assert first_alarm(report) == "update too small"
@@ -292,6 +304,17 @@ def test_quiet_before_any_training(digits: Any) -> None:
     for hidden, init in (("sigmoid", "glorot"), ("tanh", "lecun"), ("relu", "he")):
         net = Network([64, 32, 16, 10], hidden=hidden, init=init, seed=0)
         assert gradient_report(net, *digits, engine=ENGINE).alarms.empty
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_a_rough_start_that_does_no_harm_passes(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    X = random.normal(size=(300, 5))
+    Y = np.sin(X[:, :1]) + X[:, 1:2] / 2
+    net = Network([5, 32, 16, 1], hidden="relu", output="identity", loss="mse", init="he", seed=3)
+    report = trained(net, (X, Y), optimizer=SGD(0.05), epochs=20)
+    assert report.run.layers["update_weight"].iloc[:3].max() > 0.5
+    assert report.alarms.empty, report.sentence
 
 
 def test_logistic_regression_may_start_from_zeros(digits: Any) -> None:
