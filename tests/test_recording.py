@@ -240,6 +240,7 @@ def test_some_quantities_only(data):
 
 
 @pytest.mark.parametrize("engine", ["textbook", "tiled", "numpy"])
+@pytest.mark.usefixtures("loops_as_quiet_as_compiled")
 def test_a_step_that_is_not_finite_is_recorded(engine):
     """Weights that double and more with every step, until the loss overflows."""
     net = Network([1, 1], output="identity", loss="sse", seed=0)

@@ -91,7 +91,8 @@ def add_span(memory, values, minus, place, start, stop, fresh, scale, counting):
         sums = window(columns.ravel(), j, (columns.shape[0], wide), (columns.shape[1], 1))
         for r in range(start, stop, at_once):
             end = min(stop, r + at_once)
-            source, first, stride = values, *where(place, j, r)
+            source = values
+            first, stride = where(place, j, r)
             if minus.size > 0:
                 lines = line_of(values, place, j, r, end), line_of(minus, place, j, r, end)
                 subtract(scratch, lines[0], lines[1])
