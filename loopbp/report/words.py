@@ -95,7 +95,7 @@ WORDS = {
     ),
     "uneven learning": Words(
         "uneven",
-        "layers that learn at very different speeds",
+        "much slower learning than elsewhere",
         "With one learning rate for all, some layers have changed completely before others have "
         "moved.",
         "Adam, which scales the step of every weight by itself; or another initialisation "
