@@ -14,7 +14,9 @@ from .optimizers import Adam as Adam
 from .per_example import PerExampleGradients as PerExampleGradients
 from .per_example import per_example_gradients as per_example_gradients
 from .recording import Recording as Recording
+from .report import Comparison as Comparison
 from .report import GradientReport as GradientReport
+from .report import compare_reports as compare_reports
 from .report import gradient_report as gradient_report
 from .sensitivity import Sensitivity as Sensitivity
 from .sensitivity import sensitivity as sensitivity

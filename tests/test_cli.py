@@ -185,10 +185,11 @@ def test_the_report_on_the_digits_is_right(empty_folder: Path) -> None:
 
 def test_report_lists_the_files_that_it_writes(flowers: str, empty_folder: Path) -> None:
     output = run("report", "--data", flowers, "--epochs", 2, "--out", "a/b").stdout
-    listed = re.findall(r"^  (a/b/\S+)$", output, re.MULTILINE)
+    written = re.search(r"^written: (a/b/\S+) and, beside it, (.*)", output, re.DOTALL | re.M)
+    listed = [written[1], *(f"a/b/{name}" for name in " ".join(written[2].split()).split(", "))]
     assert sorted(["a", "a/b", *listed]) == files(empty_folder)
     suffixes = {Path(name).suffix for name in listed}
-    assert suffixes == {".csv", ".json", ".md", ".png", ".html"}
+    assert suffixes - {".parquet"} == {".csv", ".json", ".md", ".tex", ".png", ".svg", ".html"}
     with (empty_folder / "a/b/gradients.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["n_in"], row["n_out"]) for row in rows] == [("2", "32"), ("32", "16"), ("16", "3")]
@@ -502,7 +503,7 @@ def test_a_diverged_run_is_reported_on(flowers: str, empty_folder: Path) -> None
     result = run("report", *explode, code=2)
     assert "no longer finite" in " ".join(result.stderr.split())
     assert "loopbp-report/report.html" in files(empty_folder)
-    assert "the gradient is not finite" in " ".join(result.stdout.split()).lower()
+    assert "Training stops at step 2, because S of layer " in " ".join(result.stdout.split())
 
 
 class Terminal:
@@ -690,3 +691,58 @@ def test_the_command_line_of_some_options() -> None:
         "loopbp report --data 'my file.csv' --target a --target b --batch-size 8 --nesterov "
         "--from net.npz"
     )
+
+
+def test_report_on_a_saved_network(flowers: str, empty_folder: Path) -> None:
+    """A network from elsewhere and a data file: nothing is trained, the alarms are there."""
+    net = loopbp.Network([2, 6, 3], hidden="relu", seed=0)
+    net.W[0][0] = -1000
+    net.save("net.npz")
+    before = Path("net.npz").read_bytes()
+    result = run("report", "--data", flowers, "--network", "net.npz")
+    first = " ".join(result.stdout.split())
+    assert first.startswith("No gradient reaches layer 0: every entry is exactly 0, because all 6")
+    assert "What usually helps: Look at the layer after" in first
+    assert Path("net.npz").read_bytes() == before
+    document = json.loads(Path("loopbp-report/report.json").read_text("utf-8"))
+    assert document["examples"] == 60 and document["settings"]["network"] == "net.npz"
+    assert "--network net.npz" in document["command"]
+    assert not Path("loopbp-report/history.csv").exists()
+
+
+def test_report_with_a_preset_and_every_step(flowers: str, empty_folder: Path) -> None:
+    options = ["--data", flowers, "--sizes", 4, "--epochs", 2, "--preset", "sagemaker"]
+    run("report", *options, "--every", 1)
+    with Path("loopbp-report/layers.csv").open() as file:
+        steps = [int(row["step"]) for row in csv.DictReader(file)]
+    assert steps == sorted([*range(1, 7)] * 2)  # 48 examples by 16: 3 steps an epoch
+    document = json.loads(Path("loopbp-report/report.json").read_text("utf-8"))
+    assert document["preset"] == "sagemaker"
+    assert "--preset sagemaker --every 1" in document["command"]
+
+
+def test_compare_two_reports(flowers: str, empty_folder: Path) -> None:
+    common = ["--data", flowers, "--epochs", 1, "--sizes"]
+    run("report", *common, "4", "--out", "a")
+    run("report", *common, "4,4", "--out", "b")
+    output = run("report", "--compare", "a", "b/report.json", "--out", "c").stdout
+    assert output.startswith("A: no alarm; B: no alarm; ")
+    assert "c/compare.html" in output
+    assert {"c/compare.html", "c/compare.csv", "c/compare.tex"} <= set(files(empty_folder))
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("report --preset amazon", "preset: expected one of relative, sagemaker; got 'amazon'"),
+        ("report --every 0", "every: expected an integer ≥ 1; got 0"),
+        ("report --network n.npz --epochs 3", "epochs: a saved network is not trained"),
+        ("report --network n.npz --every 3", "every: a saved network is not trained"),
+        ("report --compare a b --seed 3", "seed: a comparison takes two reports as they are"),
+        ("report --compare a b", "a: expected a folder with a report.json; got a"),
+    ],
+)
+def test_what_a_report_refuses(command: str, message: str, empty_folder: Path) -> None:
+    result = run(*command.split(), code=2)
+    assert message in " ".join(result.stderr.split())
+    assert files(empty_folder) == []

@@ -11,7 +11,7 @@ import matplotlib.style
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ..report.plot import INK, MUTED, RULE, STYLE, png
+from ..report.canvas import INK, MUTED, RULE, STYLE, png
 from .table import contenders, seconds
 from .workloads import TASKS
 

@@ -33,7 +33,7 @@ from ..engines import find
 from ..network import Network
 from ..npz import replacing
 from ..progress import Progress
-from ..report.plot import INK, MUTED
+from ..report.canvas import INK, MUTED
 from . import machine, plot
 from .table import seconds
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from loopbp.engines import SUM_LOSSES, find
 from loopbp.network import Network, load
 from loopbp.npz import replacing
 from loopbp.optimizers import SGD, Adam, Optimizer
+from loopbp.recording import Recording
 from loopbp.report.formats import percent
 from loopbp.training import History, NonFiniteError, TrainingInterrupted
 
@@ -124,8 +126,8 @@ class Job:
             "engine": find(self.engine).name,
         }
 
-    def train(self, activity: terminal.Activity, *, report: bool) -> Outcome:
-        """Fits the network in place; `report` records the gradients of every step."""
+    def train(self, activity: terminal.Activity, *, report: bool | Recording) -> Outcome:
+        """Fits the network in place; `report`, as for `Network.fit`, says what is recorded."""
         train, test = self.data
         activity.begin("training")
         try:
@@ -144,6 +146,11 @@ class Job:
         except (NonFiniteError, TrainingInterrupted) as stop:
             return Outcome(stop.history, stop)
         return Outcome(history)
+
+    @property
+    def steps(self) -> int:
+        """How many steps the run takes."""
+        return self.epochs * math.ceil(len(self.data.train) / max(1, self.batch_size))
 
     def result(self) -> str:
         """How good the network is on the examples that it was not trained on, in one line."""

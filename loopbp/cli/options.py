@@ -20,6 +20,7 @@ import typer
 _Data = functools.partial(typer.Option, rich_help_panel="Data")
 _Net = functools.partial(typer.Option, rich_help_panel="Network")
 _Run = functools.partial(typer.Option, rich_help_panel="Training")
+_Report = functools.partial(typer.Option, rich_help_panel="Report")
 
 #: Exit codes, beside 0.
 CHECK_FAILED, FAILED, INTERRUPTED = 1, 2, 130
@@ -165,6 +166,37 @@ class TrainingOptions:
             metavar="FILE",
             show_default="new weights",
             help="Go on from a saved network.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What is reported on, and which rules give an alarm."""
+
+    preset: Annotated[
+        str,
+        _Report(
+            metavar="NAME",
+            help="Rules of the alarms: relative compares the layers with each other; sagemaker "
+            "has the limits of Amazon SageMaker Debugger.",
+        ),
+    ] = "relative"
+    every: Annotated[
+        int | None,
+        _Report(
+            metavar="N",
+            show_default="10, more in runs of over 10,000 steps",
+            help="Record every N-th step.",
+        ),
+    ] = None
+    network_: Annotated[
+        Path | None,
+        _Report(
+            "--network",
+            metavar="FILE",
+            show_default="a new one is trained",
+            help="Report on a saved network and all the data; nothing is trained.",
         ),
     ] = None
 

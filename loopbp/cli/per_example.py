@@ -46,7 +46,7 @@ def per_example(
     from loopbp.checks import choice, integer
     from loopbp.per_example import per_example_gradients
     from loopbp.per_example.text import describe
-    from loopbp.report.plot import png
+    from loopbp.report.canvas import png
     from loopbp.report.writing import csv as csv_of
 
     from . import job

@@ -64,7 +64,7 @@ def sensitivity(
     """
     from loopbp import sensitivity as rank
     from loopbp.checks import choice, integer
-    from loopbp.report.plot import png
+    from loopbp.report.canvas import png
     from loopbp.report.writing import csv as csv_of
 
     from . import job

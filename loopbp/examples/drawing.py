@@ -10,7 +10,7 @@ import matplotlib
 import matplotlib.style
 from matplotlib.figure import Figure
 
-from ..report.plot import DOTS_PER_INCH, STYLE
+from ..report.canvas import DOTS_PER_INCH, STYLE
 
 #: Three colours that stay apart for the colour-blind and in grey.
 BLUE, ORANGE, PURPLE = "#22609c", "#d0661b", "#7b3f99"

@@ -11,8 +11,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from ..report.canvas import INK, LIGHT_RANGE, MUTED, STYLE
 from ..report.formats import prose
-from ..report.plot import INK, LIGHT_RANGE, MUTED, STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

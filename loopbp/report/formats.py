@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SUPERSCRIPTS = str.maketrans("-.0123456789", "⁻·⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def prose(value: float, digits: int = 2) -> str:
@@ -19,9 +19,9 @@ def prose(value: float, digits: int = 2) -> str:
     return f"{_trimmed(mantissa)} × {ten_to(power)}"
 
 
-def ten_to(power: int) -> str:
-    """10⁻⁶."""
-    return "10" + str(power).translate(SUPERSCRIPTS)
+def ten_to(power: float) -> str:
+    """10⁻⁶, 10⁻²·⁵."""
+    return "10" + f"{power:g}".translate(SUPERSCRIPTS)
 
 
 def column(value: float | None) -> str:

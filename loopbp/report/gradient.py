@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from ..checks import describe
+from ..checks import choice, describe
 from ..network import Network
-from ..training import History
+from ..training import History, NonFiniteError
 from ..workspace import Architecture
+from . import course
+from .alarms import Alarm, frame, merge, watch
 from .definitions import DEFINITIONS, MORE_COLUMNS, plain
-from .statistics import LayerGradient, course, layer_gradients
-from .verdict import THRESHOLDS, Finding, findings, sentence
+from .evidence import Evidence, Origin, constant_loss, copies, of_checkpoint, of_run
+from .presets import NON_FINITE, PRESETS
+from .statistics import Checkpoint, LayerGradient, layer_gradients
+from .verdict import Finding, findings, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
 FORMAT = "loopbp gradient report"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
 class GradientReport:
-    """The statistics of a network's gradient, layer by layer, and what they mean.
+    """The statistics of a network's gradient, layer by layer, what is wrong, and what it means.
 
-    `layers`, one `LayerGradient` for each layer of weights, in network order; `findings`, what is
-    to be said of them; `loss`, the mean or sum (`reduction`) over the `examples`; `engine` and
-    `architecture`, what was computed how; `run`, the history of the training before it, if given.
+    `layers`, one `LayerGradient` for each layer of weights, in network order; `statistics`,
+    `layers_frame` and `histograms`, the frames of the checkpoint, with the columns of those of
+    `History`; `found`, the alarms of the `preset`; `findings`, what is to be said; `loss`, the
+    mean or sum (`reduction`) over the `examples`; `baseline`, the smallest mean loss that one
+    answer for all examples can have; `engine` and `architecture`, what was computed how; `run`,
+    the history of the training before it, if given.
     """
 
     architecture: Architecture
@@ -42,7 +50,13 @@ class GradientReport:
     examples: int
     loss: float
     layers: tuple[LayerGradient, ...]
+    statistics: pd.DataFrame
+    layers_frame: pd.DataFrame
+    histograms: pd.DataFrame
+    found: tuple[Alarm, ...]
     findings: tuple[Finding, ...]
+    preset: str = "relative"
+    baseline: float | None = None
     run: History | None = None
 
     @property
@@ -52,8 +66,13 @@ class GradientReport:
 
     @property
     def alarm(self) -> bool:
-        """Whether one of the findings is something to act on."""
-        return any(finding.alarm for finding in self.findings)
+        """Whether there is something to act on."""
+        return bool(self.found)
+
+    @property
+    def alarms(self) -> pd.DataFrame:
+        """A row per alarm and layer, the most important first; see `loopbp.report.alarms`."""
+        return frame(self.found)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -72,13 +91,18 @@ class GradientReport:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """The course of the statistics over the run, a row per part of it and layer.
+        """The course of the gradient over the run, a row per part of it and layer.
 
-        Columns: step_first, step_last, epoch, l, mean_abs, l2, max_abs, zeros, delta_norm,
-        mean_abs_low and mean_abs_high; see `loopbp.report.statistics.course`. These are gradients
-        of mini-batches, each before its update. Empty without a recorded run.
+        See `loopbp.report.course.course`. These are gradients of mini-batches, each before its
+        update. Empty without a recorded run.
         """
-        return course(History() if self.run is None else self.run)
+        run = History() if self.run is None else self.run
+        return course.course(run.statistics, run.layers)
+
+    @cached_property
+    def losses(self) -> pd.DataFrame:
+        """The loss of the run's steps, in a bounded number of parts: step, loss, low, high."""
+        return course.thinned_losses((History() if self.run is None else self.run).losses)
 
     @property
     def epochs(self) -> pd.DataFrame:
@@ -106,12 +130,13 @@ class GradientReport:
         What is missing is None; NaN and infinities are the strings "NaN", "Infinity" and
         "-Infinity". `history` and `epochs` hold a list per column.
         """
-        from .writing import plain_values
+        from .writing import plain_values, records
 
         content = {
             "format": FORMAT,
             "version": FORMAT_VERSION,
             "sentence": self.sentence,
+            "preset": self.preset,
             "findings": [
                 {
                     "name": finding.name,
@@ -120,9 +145,11 @@ class GradientReport:
                     "value": finding.value,
                     "threshold": finding.threshold,
                     "clause": finding.clause,
+                    "title": finding.title if finding.alarm else finding.name,
                 }
                 for finding in self.findings
             ],
+            "alarms": records(self.alarms),
             "network": {
                 "sizes": self.architecture.sizes,
                 "activations": self.architecture.activations,
@@ -134,6 +161,7 @@ class GradientReport:
             "reduction": self.reduction,
             "engine": self.engine,
             "loss": self.loss,
+            "constant_answer_loss": self.baseline,
             "layers": [
                 {
                     **self._row(layer),
@@ -143,9 +171,11 @@ class GradientReport:
                 }
                 for layer in self.layers
             ],
+            "statistics": records(self.statistics),
             "history": self.history.to_dict("list"),
+            "losses": self.losses.to_dict("list"),
             "epochs": self.epochs.to_dict("list"),
-            "thresholds": THRESHOLDS,
+            "rules": [{**rule._asdict(), "words": rule.text} for rule in PRESETS[self.preset]],
             "definitions": {
                 **{item.key: f"{item.meaning}: {plain(item.formula)}" for item in DEFINITIONS},
                 **MORE_COLUMNS,
@@ -170,12 +200,15 @@ class GradientReport:
     ) -> list[Path]:
         """Writes the report into `folder`, which is made if need be, and returns the paths.
 
-        report.html, one page that needs nothing else; gradients.png; gradients.csv (`frame`);
-        history.csv (`history`, if a run was recorded); report.json; report.md. Each is written
-        whole or not at all, and present ones are replaced. `settings`, names and values, and
-        `command` say how to make the report again; `seconds` are times that were taken. The bytes
-        depend on nothing else, but for the times and the versions of what made it, which stand in
-        the page's and the Markdown's last line and under `made_with` in the JSON.
+        report.html, one page that needs nothing else; report.md; report.tex, tables for LaTeX;
+        report.json; gradients.png and gradients.svg; alarms.csv (`alarms`), gradients.csv
+        (`frame`), histograms.csv (of the checkpoint) and, if a run was recorded, history.csv
+        (`history`) and statistics, layers and losses, every recorded step, as CSV and, where
+        pyarrow is installed, as Parquet. Each is written whole or not at all, and present ones
+        are replaced. `settings`, names and values, and `command` say how to make the report again;
+        `seconds` are times that were taken. The bytes depend on nothing else, but for the times
+        and the versions of what made it, which stand in the page's and the Markdown's last line
+        and under `made_with` in the JSON.
 
         Raises `TypeError` for a folder that is not a path, `OSError` where it cannot be written.
         """
@@ -223,25 +256,46 @@ def gradient_report(
     Y: ArrayLike,
     *,
     history: History | None = None,
+    stopped: NonFiniteError | None = None,
     engine: str = "auto",
     reduction: str = "mean",
+    preset: str = "relative",
 ) -> GradientReport:
-    """The statistics of ∂f/∂w^(l) and δ^(l) for every layer, at the present weights.
+    """The statistics of ∂f/∂w^(l) and δ^(l) for every layer, at the present weights, and alarms.
 
     X (N, n_0), Y targets (N, n_L) or integer labels (N,), as in `Network.backprop`, whose trace
     of all N examples is what the statistics are taken of: it holds about 3 N Σ n_l numbers of the
     network's dtype. `history`: what `fit(..., report=True)` returned, for the course of the run
-    before. Nothing is modified.
+    before; `stopped`: what it raised, if that is how it ended. `preset`: the rules of the alarms,
+    `relative` or `sagemaker`. Nothing is modified.
 
     Raises `TypeError` or `ValueError` for what does not fit, before anything is computed.
     """
     if not isinstance(net, Network):
         raise TypeError(f"net: expected a loopbp.Network; got {describe(net)}")
+    choice("preset", preset, PRESETS)
+    if stopped is not None and not isinstance(stopped, NonFiniteError):
+        raise TypeError(f"stopped: expected a loopbp.NonFiniteError; got {describe(stopped)}")
+    if history is None and stopped is not None:
+        history = stopped.history
     _check_history(history, net.L)
     trace = net.backprop(X, Y, engine=engine, reduction=reduction)
-    assert trace.loss is not None
+    assert trace.loss is not None and trace.y is not None
     examples = len(trace.x[0])
-    layers = layer_gradients(trace)
+    pass_ = Checkpoint.of(trace)
+    layers, ratios = layer_gradients(pass_), pass_.layers
+    baseline = constant_loss(net.architecture.loss, trace.y)
+    checkpoint = of_checkpoint(
+        layers,
+        step=_last_step(history, stopped),
+        examples=examples,
+        divisor=examples if reduction == "sum" else 1,
+        numbers={name: ratios[name] for name in CHECKPOINT_RATIOS} | {"copies": copies(trace.W)},
+        loss=trace.loss / (examples if reduction == "sum" else 1),
+        baseline=baseline,
+    )
+    run = None if history is None else of_run(history, baseline)
+    found, run = _found(checkpoint, run, stopped, preset)
     return GradientReport(
         architecture=net.architecture,
         engine=trace.engine,
@@ -249,9 +303,48 @@ def gradient_report(
         examples=examples,
         loss=trace.loss,
         layers=layers,
-        findings=findings(layers, examples if reduction == "sum" else 1),
+        statistics=pass_.statistics,
+        layers_frame=ratios,
+        histograms=pass_.histograms,
+        found=found,
+        findings=findings(found, checkpoint, run),
+        preset=preset,
+        baseline=baseline,
         run=history,
     )
+
+
+def _last_step(history: History | None, stopped: NonFiniteError | None) -> int:
+    """After which step of the run the weights are those of the checkpoint; 0 without a run."""
+    if stopped is not None:
+        return stopped.step - 1
+    return 0 if history is None else history.steps
+
+
+#: What the frame of layers knows of a checkpoint beside its `LayerGradient`s.
+CHECKPOINT_RATIOS = ("saturated", "saturated_hard", "delta_ratio", "delta_ratio_predicted")
+
+
+def _found(
+    checkpoint: Evidence, run: Evidence | None, stopped: NonFiniteError | None, preset: str
+) -> tuple[tuple[Alarm, ...], Evidence | None]:
+    """The alarms of checkpoint and run, and the run with the place where it stopped."""
+    if stopped is not None:
+        quantity = {"δ": "delta", "∂f/∂w": "gradient", "w": "weight"}.get(
+            stopped.quantity, stopped.quantity
+        )
+        origin = Origin(stopped.step, quantity, stopped.layer)
+        run = replace(checkpoint if run is None else run, origin=origin, causes=())
+    found = () if run is None else watch(run, preset)
+    if stopped is not None:
+        step, layer = stopped.step, stopped.layer
+        if layer is not None and stopped.quantity == "x":
+            layer -= 1
+        found = (
+            Alarm("non-finite", layer, step, step, 1.0, math.nan, NON_FINITE),
+            *(alarm for alarm in found if alarm.name != "non-finite"),
+        )
+    return merge(found, watch(checkpoint, preset)), run
 
 
 def _check_history(history: object, L: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .definitions import DEFINITIONS, html
 from .text import cells, description, rules, summary
+from .words import GLOSSARY, WORDS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -25,32 +26,45 @@ def page(
     """The whole page; every text that comes from outside is escaped."""
     from markupsafe import Markup
 
-    from . import plot
+    from . import canvas, plot
 
-    headline, _, details = report.sentence.removesuffix(".").partition("; ")
-    template = _environment().get_template("report.html.j2")
-    return template.render(
-        **_content(report),
-        figures=[
-            (name, Markup(plot.svg(figure, name, description(report, name))))
-            for name, figure in plot.panels(report)
-        ],
-        colours=[
-            (plot.variable(light), light, dark)
-            for light, dark in plot.palette(len(report.layers)).items()
-        ],
-        headline=headline,
-        details=details,
-        rules=rules(),
-        settings=[(name, str(value)) for name, value in settings.items()],
-        command=command,
-        footer=footer,
+    first = report.findings[0]
+    text = first.clause if first.alarm else report.sentence.removesuffix(".")
+    headline, _, details = text.partition("; ")
+    figures = {
+        name: Markup(canvas.svg(figure, name, description(report, name)))
+        for name, figure in plot.panels(report)
+    }
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            **_content(report),
+            figures=figures,
+            colours=css_colours(len(report.layers)),
+            headline=_capitalised(headline),
+            details=details,
+            alarms=[(finding, WORDS[finding.name]) for finding in report.findings if finding.alarm],
+            rules=rules(report.preset),
+            preset=report.preset,
+            glossary=GLOSSARY,
+            settings=[(name, str(value)) for name, value in settings.items()],
+            command=command,
+            footer=footer,
+        )
     )
+
+
+def css_colours(layers: int) -> list[tuple[str, str, str]]:
+    """Name, light and dark value of every colour of the pictures."""
+    from . import canvas
+
+    return [(canvas.variable(light), light, dark) for light, dark in canvas.palette(layers).items()]
 
 
 def fragment(report: GradientReport) -> str:
     """Sentence and table, for a notebook."""
-    return _environment().get_template("notebook.html.j2").render(**_content(report))
+    return environment().get_template("notebook.html.j2").render(**_content(report))
 
 
 def _content(report: GradientReport) -> dict[str, Any]:
@@ -65,7 +79,7 @@ def _content(report: GradientReport) -> dict[str, Any]:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """Templates of this package, escaping whatever they show."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -80,7 +94,13 @@ def _environment() -> Environment:
     environment.filters["formula"] = _formula
     environment.filters["magnitude"] = _magnitude
     environment.filters["unbroken"] = _unbroken
+    environment.filters["capitalised"] = _capitalised
     return environment
+
+
+def _capitalised(text: str) -> str:
+    """The text with a capital letter at its beginning, but a symbol like δ as it is."""
+    return text[:1].upper() + text[1:] if text[:1].isascii() else text
 
 
 def _formula(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""The numbers of a report: each layer's gradient at a checkpoint, and its course over a run."""
+"""The numbers of a checkpoint: each layer's gradient, and where its zeros come from."""
 
 from __future__ import annotations
 
@@ -13,15 +13,10 @@ from ..engines.observing import Quantities, observe
 from ..kernels.statistics import NAMES
 from ..recording import Recording, Records
 from ..trace import Trace
-from ..training import History
 from ..workspace import Observer
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: At most so many points per layer in the course of a run, and so many in all.
-MOST_POINTS = 100
-MOST_POINTS_IN_ALL = 4000
 
 #: At most so many node numbers are kept of a list of nodes.
 MOST_NODES = 8
@@ -125,10 +120,11 @@ class Checkpoint:
         return float(self.records.numbers[0, l, row, NAMES.index(name)])
 
 
-def layer_gradients(trace: Trace) -> tuple[LayerGradient, ...]:
-    """The statistics of every layer of a trace of `backprop`, in network order."""
-    checkpoint, L = Checkpoint.of(trace), len(trace.W)
-    means = np.array([checkpoint.number(l, "gradient", "l1") / trace.W[l].size for l in range(L)])
+def layer_gradients(checkpoint: Checkpoint) -> tuple[LayerGradient, ...]:
+    """The statistics of every layer, in network order."""
+    W = checkpoint.trace.W
+    L = len(W)
+    means = np.array([checkpoint.number(l, "gradient", "l1") / W[l].size for l in range(L)])
     return tuple(_layer(checkpoint, l, means) for l in range(L))
 
 
@@ -172,58 +168,3 @@ def _ratio(means: FloatArray, l: int) -> float | None:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
         return float(means[l] / means[l + 1])
-
-
-def course(history: History) -> pd.DataFrame:
-    """The gradients over a run, in parts of consecutive recorded steps: a row per part and layer.
-
-    Columns: step_first and step_last, the part's steps (from 1); epoch, of its last step; l; the
-    means over its recorded steps of mean_abs, l2, zeros and delta_norm, as in `LayerGradient`, and
-    of max_abs the maximum; and mean_abs_low and mean_abs_high, the smallest and largest mean_abs.
-    There are at most `MOST_POINTS` parts, however long the run. An epoch that did not end is left
-    out, biases that were recorded apart too. Empty unless gradient and delta were recorded.
-    """
-    import pandas as pd
-
-    table = history.statistics
-    table = table[(table["part"] != "biases") & (table["epoch"] <= len(history.epochs))]
-    gradients, deltas = (table[table["quantity"] == name] for name in ("gradient", "delta"))
-    if history.architecture is None or not len(gradients) or not len(deltas):
-        return pd.DataFrame(columns=COURSE_COLUMNS)
-    L = int(gradients["l"].max()) + 1
-    K = len(gradients) // L
-    numbers = {name: gradients[name].to_numpy().reshape(K, L) for name in gradients}
-    examples = deltas["count"].to_numpy().reshape(K, L) / np.array(history.architecture.sizes[1:])
-    numbers["zeros"] = numbers["zeros"] / numbers["count"]
-    numbers["delta_norm"] = deltas["l2"].to_numpy().reshape(K, L) / np.sqrt(examples)
-    parts = min(K, MOST_POINTS, max(2, MOST_POINTS_IN_ALL // L))
-    stops = np.arange(1, parts + 1) * K // parts
-    starts = np.concatenate([[0], stops[:-1]])
-    columns: dict[str, Any] = {
-        "step_first": numbers["step"][starts].ravel(),
-        "step_last": numbers["step"][stops - 1].ravel(),
-        "epoch": numbers["epoch"][stops - 1].ravel(),
-        "l": np.tile(np.arange(L), parts),
-        "max_abs": np.maximum.reduceat(numbers["max_abs"], starts).ravel(),
-        "mean_abs_low": np.minimum.reduceat(numbers["mean_abs"], starts).ravel(),
-        "mean_abs_high": np.maximum.reduceat(numbers["mean_abs"], starts).ravel(),
-    }
-    lengths = (stops - starts)[:, None]
-    for name in ("mean_abs", "l2", "zeros", "delta_norm"):
-        columns[name] = (np.add.reduceat(numbers[name], starts) / lengths).ravel()
-    return pd.DataFrame(columns)[COURSE_COLUMNS]
-
-
-COURSE_COLUMNS = [
-    "step_first",
-    "step_last",
-    "epoch",
-    "l",
-    "mean_abs",
-    "l2",
-    "max_abs",
-    "zeros",
-    "delta_norm",
-    "mean_abs_low",
-    "mean_abs_high",
-]

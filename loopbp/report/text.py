@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from .definitions import DEFINITIONS, plain
 from .formats import column, percent, prose, ratio
+from .presets import PRESETS
 from .statistics import LayerGradient
-from .verdict import THRESHOLDS
+from .verdict import Finding
+from .words import GLOSSARY, WORDS
 
 if TYPE_CHECKING:
     from .gradient import GradientReport
@@ -70,29 +72,22 @@ def summary(report: GradientReport) -> str:
     )
 
 
-def rules() -> tuple[tuple[str, str], ...]:
-    """The words of the sentence, and the thresholds beyond which they are used."""
-    t = {name: prose(value) for name, value in THRESHOLDS.items()}
-    return (
-        (
-            "vanishes",
-            f"mean |∂f/∂w| below {t['vanishing']} times that of a layer nearer the output",
-        ),
-        (
-            "explodes",
-            f"mean |∂f/∂w| more than {t['exploding']} times that of a layer nearer the output; or "
-            f"the L2 norm of a layer's gradient above {t['exploding_norm']} and more than "
-            f"{t['exploding_norm']} times the L2 norm of its weights",
-        ),
-        ("uneven", f"the largest mean |∂f/∂w| of a layer more than {t['even']} times the smallest"),
-        ("flat", f"mean |∂f/∂w| below {t['flat']} in every layer"),
-        (
-            "dead",
-            "a ReLU node whose output is 0 in every example; needs attention where more than "
-            f"{percent(THRESHOLDS['dead'])} of a layer's nodes are dead",
-        ),
-        ("exactly 0", f"mentioned from {percent(THRESHOLDS['zeros'])} of a layer's entries on"),
-    )
+def rules(preset: str) -> list[tuple[str, str]]:
+    """The alarms of a preset, and the rules that give them; then the words of the remarks."""
+    found: dict[str, list[str]] = {}
+    for rule in PRESETS[preset]:
+        found.setdefault(rule.alarm, []).append(rule.text)
+    return [(WORDS[name].title, "; or ".join(texts)) for name, texts in found.items()]
+
+
+def wrong(findings: Sequence[Finding]) -> list[str]:
+    """What is wrong, an alarm a line, each with what usually helps; nothing if all is well."""
+    lines = []
+    for number, finding in enumerate((one for one in findings if one.alarm), start=1):
+        words = WORDS[finding.name]
+        lines.append(f"{number}. {finding.title[:1].upper()}{finding.title[1:]}.")
+        lines.append(f"What usually helps: {words.advice}")
+    return lines
 
 
 def markdown(
@@ -105,7 +100,16 @@ def markdown(
 ) -> str:
     """The report as Markdown; `picture` is the name of the image file beside it."""
     blocks = ["# Gradient report", f"**{escape(report.sentence)}**", f"{escape(summary(report))}."]
-    blocks.append(_table([item.heading for item in DEFINITIONS], map(cells, report.layers)))
+    if report.alarm:
+        blocks.append("## What is wrong")
+    for number, finding in enumerate((one for one in report.findings if one.alarm), start=1):
+        words = WORDS[finding.name]
+        blocks.append(
+            f"{number}. **{escape(finding.title)}**: {escape(finding.clause)}. "
+            f"{escape(words.meaning)} *What usually helps:* {escape(words.advice)}"
+        )
+    blocks.append("## The layers")
+    blocks.append(markdown_table([item.heading for item in DEFINITIONS], map(cells, report.layers)))
     if picture is not None:
         blocks.append(f"![{escape(description(report))}]({picture})")
     if settings or command:
@@ -114,7 +118,7 @@ def markdown(
         blocks.append("\n".join(f"    {line}" for line in command.splitlines()))
     if settings:
         items = ((name, str(value)) for name, value in settings.items())
-        blocks.append(_table(["setting", "value"], items, align=":--"))
+        blocks.append(markdown_table(["setting", "value"], items, align=":--"))
     blocks.append("## What the columns are")
     blocks.append(
         "\n".join(
@@ -123,8 +127,10 @@ def markdown(
             for item in DEFINITIONS
         )
     )
-    blocks.append("## What the words of the first sentence mean")
-    blocks.append("\n".join(f"- **{word}**: {escape(rule)}" for word, rule in rules()))
+    blocks.append(f"## When there is an alarm (preset {escape(report.preset)})")
+    blocks.append("\n".join(f"- **{word}**: {escape(rule)}" for word, rule in rules(report.preset)))
+    blocks.append("## Words")
+    blocks.append("\n".join(f"- **{word}**: {escape(text)}" for word, text in GLOSSARY.items()))
     if footer is not None:
         blocks += ["---", escape(footer)]
     return "\n\n".join(blocks) + "\n"
@@ -132,8 +138,15 @@ def markdown(
 
 def description(report: GradientReport, part: str = "all") -> str:
     """What the picture shows, or its part `checkpoint` or `course`, for who does not see it."""
+    if part == "map":
+        return (
+            "Mean |∂f/∂w| of each layer (rows, the output on top) over the training steps "
+            "(columns); the larger, the farther from the colour of the paper."
+        )
+    if part == "updates":
+        return "The change of each layer's weights in a step, relative to their size, over the run."
     means = ", ".join(f"{prose(layer.mean_abs)} in layer {layer.l}" for layer in report.layers)
-    checkpoint = f"mean |∂f/∂w| of each layer on a logarithmic axis: {means}"
+    checkpoint = f"|∂f/∂w| of each layer on a logarithmic axis; its mean |∂f/∂w|: {means}"
     if part == "checkpoint" or not len(report.history):
         return f"{checkpoint[0].upper()}{checkpoint[1:]}."
     frame = report.history
@@ -157,7 +170,9 @@ def escape(text: str) -> str:
     return " ".join(text.replace("&", "&amp;").split())
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str = "--:") -> str:
+def markdown_table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], align: str = "--:"
+) -> str:
     """A Markdown table."""
     lines = [headings, [align] * len(headings), *rows]
     return "\n".join("| " + " | ".join(escape(cell) for cell in line) + " |" for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +29,21 @@ if TYPE_CHECKING:
 #: The packages whose versions a report records beside its own and Python's.
 PACKAGES = ("numba", "numpy", "pandas", "matplotlib", "jinja2")
 
+#: The frames of a recorded run that are written whole.
+RUN_FRAMES = ("statistics", "layers", "losses")
+
 FILES = (
     "report.html",
-    "gradients.png",
-    "gradients.csv",
-    "history.csv",
-    "report.json",
     "report.md",
+    "report.tex",
+    "report.json",
+    "gradients.png",
+    "gradients.svg",
+    "alarms.csv",
+    "gradients.csv",
+    "histograms.csv",
+    "history.csv",
+    *(f"{name}.{kind}" for name in RUN_FRAMES for kind in ("csv", "parquet")),
 )
 
 
@@ -72,7 +82,7 @@ def write(
     seconds: Mapping[str, float],
 ) -> list[Path]:
     """As `GradientReport.write` says; everything is made before the first file is written."""
-    from . import page, plot, text
+    from . import canvas, latex, page, text
 
     path = prepare_folder(folder)
     made_with = provenance(seconds)
@@ -86,23 +96,53 @@ def write(
     markdown = text.markdown(
         report, settings=settings, command=command, picture="gradients.png", footer=footer
     )
+    figure = report.plot()
     contents = {
         "report.html": page.page(report, settings, command, footer).encode(),
-        "gradients.png": plot.png(report.plot()),
-        "gradients.csv": csv(report.frame),
-        "report.json": json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1).encode()
-        + b"\n",
         "report.md": markdown.encode(),
+        "report.tex": latex.document(report).encode(),
+        "report.json": to_json(document),
+        "gradients.png": canvas.png(figure),
+        "gradients.svg": canvas.svg_file(figure),
+        "alarms.csv": csv(report.alarms),
+        "gradients.csv": csv(report.frame),
+        "histograms.csv": csv(report.histograms),
     }
-    if len(report.history):
+    if report.run is not None and len(report.history):
         contents["history.csv"] = csv(report.history)
-    written = []
-    for name in FILES:
-        if name in contents:
-            with replacing(path / name) as file:
-                file.write(contents[name])
-            written.append(path / name)
-    return written
+        for name in RUN_FRAMES:
+            contents |= export(name, getattr(report.run, name))
+    return write_files(path, contents)
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """Writes each file whole or not at all, in the given order, and returns the paths."""
+    for name, content in contents.items():
+        with replacing(folder / name) as file:
+            file.write(content)
+    return [folder / name for name in contents]
+
+
+def to_json(document: Mapping[str, Any]) -> bytes:
+    """The document as JSON, in UTF-8."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
+    return text.encode() + b"\n"
+
+
+def export(name: str, frame: pd.DataFrame) -> dict[str, bytes]:
+    """The frame as CSV and, where pyarrow is installed, as Parquet: file names and contents."""
+    contents = {f"{name}.csv": csv(frame)}
+    if find_spec("pyarrow") is not None:
+        stream = io.BytesIO()
+        frame.to_parquet(stream, engine="pyarrow", index=False)
+        contents[f"{name}.parquet"] = stream.getvalue()
+    return contents
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame as plain values; a missing integer is None."""
+    rows = frame.astype(object).where(frame.notna() | (frame.dtypes != "Int64"), None)
+    return [plain_values(row) for row in rows.to_dict("records")]
 
 
 def csv(frame: pd.DataFrame) -> bytes:

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..derivation.names import Place
+from ..report.canvas import INK, MUTED, STYLE
 from ..report.formats import prose
-from ..report.plot import INK, MUTED, STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

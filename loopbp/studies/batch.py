@@ -293,7 +293,7 @@ def draw(frame: pd.DataFrame) -> Figure:
 
 def _draw_surface(axes: Axes, frame: pd.DataFrame) -> None:
     """Contour lines of the two-parameter model's loss, and a path for every batch size."""
-    from ..report.plot import INK, PAPER, headings
+    from ..report.canvas import INK, PAPER, titles
     from .drawing import nominal
     from .walk import contours
 
@@ -320,12 +320,12 @@ def _draw_surface(axes: Axes, frame: pd.DataFrame) -> None:
              ylim=(heights.index.min(), heights.index.max()), xlabel="b", ylabel="w")  # fmt: skip
     axes.legend(loc="lower right", fontsize=8, frameon=True, facecolor=PAPER, edgecolor="none",
                 framealpha=0.85)  # fmt: skip
-    headings(axes, "Walks on one surface", "a line b + w x; contours: equal loss")
+    titles(axes, "Walks on one surface", "a line b + w x; contours: equal loss")
 
 
 def _draw_course(axes: Axes, frame: pd.DataFrame) -> None:
     """The network's loss against the examples seen; the band is the range over the seeds."""
-    from ..report.plot import headings, label_ends
+    from ..report.canvas import label_ends, titles
     from .drawing import end, logarithmic_x, loss_axis, nominal
 
     network = frame[frame["part"] == "network"]
@@ -347,7 +347,7 @@ def _draw_course(axes: Axes, frame: pd.DataFrame) -> None:
     label_ends(axes, names)
     cost = int(network["multiply_adds"].max() // network["examples_seen"].max())
     axes.set_xlabel(f"examples seen, each {cost:,} multiply-adds", labelpad=2)
-    headings(axes, "Loss against the work done", "the network; median, band: range over the seeds")
+    titles(axes, "Loss against the work done", "the network; median, band: range over the seeds")
 
 
 STUDY = Study(

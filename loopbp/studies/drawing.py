@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from ..report.canvas import DARK, MUTED, End, axes_at, logarithmic, palette, variable
 from ..report.formats import percent, prose, ten_to
-from ..report.plot import DARK, MUTED, End, axes_at, logarithmic, palette, variable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

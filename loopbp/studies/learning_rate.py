@@ -168,7 +168,7 @@ def draw(frame: pd.DataFrame) -> Figure:
 
 def _course(axes: Axes, frame: pd.DataFrame) -> None:
     """The loss by step, the median over the seeds, as far as all seeds are finite."""
-    from ..report.plot import PAPER, headings, label_ends
+    from ..report.canvas import PAPER, label_ends, titles
     from .drawing import end, logarithmic_x, loss_axis, ordered
 
     etas = sorted(frame["eta"].unique())
@@ -199,7 +199,7 @@ def _course(axes: Axes, frame: pd.DataFrame) -> None:
             ends.append(end(f"η = {eta:g}", look, shown.index, shown))
     label_ends(axes, ends)
     axes.set_xlabel("step", labelpad=2)
-    headings(axes, "Loss by step", "full batch; median over the seeds")
+    titles(axes, "Loss by step", "full batch; median over the seeds")
 
 
 def _range(frame: pd.DataFrame) -> tuple[float, float]:
@@ -210,7 +210,7 @@ def _range(frame: pd.DataFrame) -> tuple[float, float]:
 
 def _ends(axes: Axes, frame: pd.DataFrame) -> None:
     """A dot for each run at its last loss, a cross at the upper edge where it diverged."""
-    from ..report.plot import INK, MUTED, headings
+    from ..report.canvas import INK, MUTED, titles
     from .drawing import loss_axis, stated_x
 
     low, high = _range(frame)
@@ -238,7 +238,7 @@ def _ends(axes: Axes, frame: pd.DataFrame) -> None:
         )
     axes.set_xlabel("learning rate η", labelpad=2)
     steps = int(frame["step"].max())
-    headings(axes, "Where each η has come", f"after {steps:,} steps, a ring per seed; ✕: diverged")
+    titles(axes, "Where each η has come", f"after {steps:,} steps, a ring per seed; ✕: diverged")
 
 
 STUDY = Study(

@@ -221,11 +221,11 @@ def _panel(axes: Axes, cut: pd.DataFrame, shown: list[float], along: str, subtit
     """A line for every quantity; those that take the same bytes everywhere share one."""
     from matplotlib.ticker import FuncFormatter
 
-    from ..report.plot import headings, label_ends, limits_of, logarithmic
+    from ..report.canvas import label_ends, limits, logarithmic, titles
     from .drawing import end, nominal, stated_x
 
     places = [int(place) for place in cut.index]
-    low, high = limits_of(shown)
+    low, high = limits(shown)
     logarithmic(axes, (10.0 ** math.floor(math.log10(low)), high), between=False)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: _size(v)))
     stated_x(axes, places, [f"{place:,}" for place in places])
@@ -238,7 +238,7 @@ def _panel(axes: Axes, cut: pd.DataFrame, shown: list[float], along: str, subtit
         ends.append(end(", also ".join(names), look, places, values))
     label_ends(axes, ends)
     axes.set_xlabel(WORDS[along], labelpad=2)
-    headings(axes, f"Bytes held, by {TITLES[along]}", subtitle)
+    titles(axes, f"Bytes held, by {TITLES[along]}", subtitle)
 
 
 STUDY = Study(

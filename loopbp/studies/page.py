@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..report.canvas import png, style, svg
 from ..report.formats import prose
-from ..report.plot import png, style, svg
 from ..report.writing import footer_line, provenance
 from .drawing import COLOURS, colours_of
 from .result import StudyResult

@@ -53,7 +53,7 @@ class StudyResult:
 
     def plot(self) -> Figure:
         """The picture, a new matplotlib figure."""
-        from ..report.plot import style
+        from ..report.canvas import style
 
         with style():
             return self.study.draw(self.frame)
@@ -67,7 +67,7 @@ class StudyResult:
         and `seconds` say on the page how it was made. The folder is made if need be; raises
         `OSError` where it cannot be written. Returns the paths.
         """
-        from ..report.plot import png
+        from ..report.canvas import png
         from ..report.writing import csv
         from .page import page, standalone_svg
 

@@ -190,7 +190,7 @@ def read(frame: pd.DataFrame) -> list[str]:
 
 def draw(frame: pd.DataFrame) -> Figure:
     """Against the scale: saturated pairs, δ on its way back, and the loss after training."""
-    from ..report.plot import headings, limits_of, logarithmic
+    from ..report.canvas import limits, logarithmic, titles
     from .drawing import grid as panels_of
     from .drawing import loss_axis, share_axis
 
@@ -198,19 +198,19 @@ def draw(frame: pd.DataFrame) -> Figure:
     table = _medians(frame)
     share_axis(shares)
     _lines(shares, table, "saturated")
-    headings(shares, "Saturated at the start", "share of (example, node) pairs")
-    logarithmic(deltas, limits_of(list(table["delta"])), between=False)
+    titles(shares, "Saturated at the start", "share of (example, node) pairs")
+    logarithmic(deltas, limits(list(table["delta"])), between=False)
     _lines(deltas, table, "delta")
-    headings(deltas, "δ, first hidden layer ÷ output", "root mean squares, at the start")
+    titles(deltas, "δ, first hidden layer ÷ output", "root mean squares, at the start")
     loss_axis(losses, table["loss"].min(), table["loss"].max())
     _lines(losses, table, "loss")
-    headings(losses, "Loss after training", "of the training examples; medians")
+    titles(losses, "Loss after training", "of the training examples; medians")
     return figure
 
 
 def _lines(axes: Axes, table: pd.DataFrame, column: str) -> None:
     """A line for every activation that has this number."""
-    from ..report.plot import label_ends
+    from ..report.canvas import label_ends
     from .drawing import end, nominal, stated_x
 
     scales = sorted(table["scale"].unique())

@@ -166,7 +166,7 @@ def draw(frame: pd.DataFrame) -> Figure:
 
 def _course(axes: Axes, frame: pd.DataFrame) -> None:
     """A thin line for each run, a thicker one for the median of a scheme."""
-    from ..report.plot import headings, label_ends
+    from ..report.canvas import label_ends, titles
     from .drawing import end, loss_axis, nominal
 
     inits = list(frame["init"].unique())
@@ -183,12 +183,12 @@ def _course(axes: Axes, frame: pd.DataFrame) -> None:
     label_ends(axes, names)
     axes.set_xlabel("epoch", labelpad=2)
     seeds = frame["seed"].nunique()
-    headings(axes, "Test loss by epoch", f"a thin line for each of {seeds} seeds; thick: median")
+    titles(axes, "Test loss by epoch", f"a thin line for each of {seeds} seeds; thick: median")
 
 
 def _ends(axes: Axes, frame: pd.DataFrame) -> None:
     """A mark for each run beside those of its scheme, a stroke at the median."""
-    from ..report.plot import INK, headings
+    from ..report.canvas import INK, titles
     from .drawing import loss_axis, nominal
 
     last = _last(frame)
@@ -204,7 +204,7 @@ def _ends(axes: Axes, frame: pd.DataFrame) -> None:
     axes.set_xticks(range(len(inits)), [_named(init, last) for init in inits])
     axes.tick_params(axis="x", length=0)
     what = "" if last["accuracy"].isna().all() else "; below: median accuracy"
-    headings(axes, "Test loss at the end", f"a mark for each seed, stroke: median{what}")
+    titles(axes, "Test loss at the end", f"a mark for each seed, stroke: median{what}")
 
 
 def _named(init: str, last: pd.DataFrame) -> str:

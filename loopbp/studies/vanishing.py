@@ -167,7 +167,7 @@ def _per_layer(group: pd.DataFrame) -> float:
 
 def draw(frame: pd.DataFrame) -> Figure:
     """A panel for every activation (columns) and scheme (rows), a line for every depth."""
-    from ..report.plot import limits_of, logarithmic
+    from ..report.canvas import limits, logarithmic
     from .drawing import caption
     from .drawing import grid as panels_of
 
@@ -179,7 +179,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     for row, init in zip(panels, inits, strict=True):
         values = start[start["init"] == init]["mean_abs"]
         for axes, activation in zip(row, activations, strict=True):
-            logarithmic(axes, limits_of(list(values)), between=False)
+            logarithmic(axes, limits(list(values)), between=False)
             _panel(axes, start, frame, activation, init)
             if axes is not row[0]:
                 axes.tick_params(labelleft=False)
@@ -213,7 +213,7 @@ def _panel(
     """The lines of one activation and scheme, each ending in its depth and test accuracy."""
     from matplotlib.ticker import MaxNLocator
 
-    from ..report.plot import label_ends
+    from ..report.canvas import label_ends
     from .drawing import end, ordered
 
     depths = list(frame["hidden_layers"].unique())

@@ -42,7 +42,7 @@ def batches(examples: int, size: int, seed: int) -> Iterator[Any]:
 
 def contours(axes: Axes, b: ArrayLike, w: ArrayLike, cost: Any, lines: int = 12) -> None:
     """Contour lines of a cost over two parameters, closer together near its least value."""
-    from ..report.plot import MUTED
+    from ..report.canvas import MUTED
 
     levels = np.geomspace(cost.min() * 1.05, cost.max(), lines)
     axes.contour(b, w, cost, levels=levels, colors=MUTED, linewidths=0.6, alpha=0.6)

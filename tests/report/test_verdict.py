@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from loopbp.network import Network
-from loopbp.report import LayerGradient, gradient_report
+from loopbp.report import LayerGradient, gradient_report, verdict
+from loopbp.report.alarms import watch
+from loopbp.report.evidence import of_checkpoint
 from loopbp.report.statistics import Nodes
-from loopbp.report.verdict import findings, sentence
+from loopbp.report.verdict import sentence
 
 Make = Callable[..., LayerGradient]
 
@@ -20,6 +22,12 @@ Make = Callable[..., LayerGradient]
 def points() -> tuple[Any, Any]:
     random = np.random.default_rng(0)
     return random.normal(size=(60, 6)), random.integers(0, 3, 60)
+
+
+def findings(layers: list[LayerGradient], examples: int = 1) -> tuple[verdict.Finding, ...]:
+    """What is said of these layers; `examples`: over how many the gradient is a sum."""
+    evidence = of_checkpoint(layers, examples=100, divisor=examples)
+    return verdict.findings(watch(evidence), evidence)
 
 
 def report_of(net: Network, points: tuple[Any, Any]) -> Any:
@@ -138,11 +146,11 @@ def test_uneven(layer: Make) -> None:
 def test_flat(layer: Make) -> None:
     layers = [layer(0, mean_abs=4e-8), layer(1, mean_abs=9e-8)]
     finding = findings(layers)[0]
-    assert (finding.name, finding.value, finding.alarm) == ("flat", 9e-8, True)
+    assert (finding.name, finding.value, finding.alarm) == ("plateau", 9e-8, True)
     assert "at most 9 × 10⁻⁸ in every layer (threshold 10⁻⁷)" in finding.clause.replace("1 × ", "")
     sums = [layer(0, mean_abs=4e-7), layer(1, mean_abs=9e-7)]
     assert findings(sums)[0].name == "even"
-    assert findings(sums, examples=10)[0].name == "flat"
+    assert findings(sums, examples=10)[0].name == "plateau"
 
 
 def test_one_layer(points: Any) -> None:
@@ -182,7 +190,7 @@ def test_dead_relu(points: Any) -> None:
     net = Network([6, 8, 3], hidden="relu", init="he", seed=0)
     net.W[0][0, [1, 4]] = -1000
     report = report_of(net, points)
-    assert names(report) == ["even", "dead"] and not report.alarm
+    assert names(report) == ["even", "dead nodes"] and not report.alarm
     assert report.sentence.endswith(
         "; 2 of 8 ReLU nodes of layer 1 are dead, 0 in every example (j = 2 and 5), which makes "
         "25 % of layer 0's entries exactly 0."
@@ -195,11 +203,10 @@ def test_dead_layer_cuts_the_gradient_off(points: Any) -> None:
     net = Network([6, 8, 5, 3], hidden="relu", init="he", seed=0)
     net.W[1][0] = -1000
     report = report_of(net, points)
-    assert names(report) == ["cut off", "zeros"] and report.alarm
+    assert names(report) == ["cut off", "dead"] and report.alarm
     assert report.sentence == (
         "No gradient reaches layers 0 and 1: every entry is exactly 0, because all 5 ReLU nodes "
-        "of layer 2 are dead, 0 in every example; 83.3 % of layer 2's entries are exactly 0, all "
-        "of them weights from the 5 nodes that are 0 in every example."
+        "of layer 2 are dead, 0 in every example; also: dead ReLU nodes in layer 2."
     )
 
 
@@ -214,10 +221,10 @@ def test_zero_weights_cut_the_gradient_off(points: Any) -> None:
 def test_nothing_but_zeros() -> None:
     net = Network([2, 2, 1], hidden="tanh", output="identity", loss="sse", init="zeros")
     report = report_of(net, (np.ones((3, 2)), np.zeros((3, 1))))
-    assert names(report) == ["all zero"] and report.alarm
+    assert names(report) == ["all zero", "poor initialisation"] and report.alarm
     assert report.sentence == (
         "The gradient is exactly 0 in every layer, so training cannot move: δ of layer 1 is 0 in "
-        "every example."
+        "every example; also: poor initial weights in layer 0."
     )
 
 

@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,22 @@ import pytest
 from loopbp.network import Network
 from loopbp.report import GradientReport, gradient_report, prepare_folder, writing
 
-NAMES = [
+CHECKPOINT = [
     "report.html",
-    "gradients.png",
-    "gradients.csv",
-    "history.csv",
-    "report.json",
     "report.md",
+    "report.tex",
+    "report.json",
+    "gradients.png",
+    "gradients.svg",
+    "alarms.csv",
+    "gradients.csv",
+    "histograms.csv",
+]
+KINDS = ["csv", "parquet"] if find_spec("pyarrow") else ["csv"]
+NAMES = [
+    *CHECKPOINT,
+    "history.csv",
+    *(f"{name}.{kind}" for name in ("statistics", "layers", "losses") for kind in KINDS),
 ]
 
 #: Makes a report in a process of its own; the footers are all that may differ.
@@ -53,13 +64,13 @@ def test_all_files_and_no_others(folder: Path, report: GradientReport) -> None:
     paths = report.write(folder, settings={"seed": 3}, command="loopbp report")
     assert [path.name for path in paths] == NAMES
     assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
-    assert all(path.stat().st_size > 100 for path in paths)
+    assert all(path.stat().st_size > 50 for path in paths)
     assert (folder / "gradients.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_without_a_run_there_is_no_history(net: Network, data: Any, tmp_path: Path) -> None:
     paths = gradient_report(net, *data, engine="numpy").write(tmp_path)
-    assert [path.name for path in paths] == [name for name in NAMES if name != "history.csv"]
+    assert [path.name for path in paths] == CHECKPOINT
 
 
 def test_csv_is_the_frame_bit_for_bit(folder: Path, report: GradientReport) -> None:
@@ -229,3 +240,49 @@ def test_nothing_heavy_is_imported_before_it_is_asked_for() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(find_spec("pyarrow") is None, reason="pyarrow is not installed")
+def test_parquet_is_the_frame(folder: Path, report: GradientReport) -> None:
+    assert report.run is not None
+    for name in ("statistics", "layers", "losses"):
+        read = pd.read_parquet(folder / f"{name}.parquet")
+        pd.testing.assert_frame_equal(read, getattr(report.run, name), check_dtype=False)
+
+
+def test_without_pyarrow_there_is_no_parquet(
+    report: GradientReport, monkeypatch: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(writing, "find_spec", lambda name: None)
+    names = [path.name for path in report.write(tmp_path)]
+    assert "statistics.csv" in names and not any("parquet" in name for name in names)
+
+
+def test_a_large_report_is_written_in_seconds(tmp_path: Path) -> None:
+    from recorded import history_of
+
+    random = np.random.default_rng(0)
+    net = Network([8] * 11, hidden="tanh", seed=0)
+    history = history_of(np.exp(random.normal(size=(1000, 10, 5))), sizes=(8,) * 11)
+    X, Y = random.normal(size=(20, 8)), random.integers(0, 8, 20)
+    started = time.perf_counter()
+    report = gradient_report(net, X, Y, history=history, engine="numpy")
+    report.write(tmp_path)
+    assert time.perf_counter() - started < 30  # some 2 s on a machine that has nothing else to do
+    assert (tmp_path / "report.html").stat().st_size < 500_000
+    assert (tmp_path / "report.json").stat().st_size < 1_000_000
+    assert len(pd.read_csv(tmp_path / "statistics.csv")) == 1000 * 10 * 2
+
+
+def test_the_first_lines_say_what_is_wrong(data: Any, tmp_path: Path) -> None:
+    net = Network([4, *[5] * 9, 3], seed=0)
+    report = gradient_report(net, *data, engine="numpy")
+    report.write(tmp_path)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert text.splitlines()[2].startswith("**The gradient vanishes towards the input: layer 0's")
+    assert text.index("## What is wrong") < text.index("What usually helps") < text.index("| layer")
+    document = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert [row["alarm"] for row in document["alarms"]] == list(report.alarms["alarm"])
+    assert document["alarms"][0]["layer"] == 0 and document["alarms"][0]["threshold"] == 1e-3
+    read = pd.read_csv(tmp_path / "alarms.csv")
+    assert list(read["value"]) == list(report.alarms["value"])
