@@ -20,6 +20,9 @@ OPTIMIZERS = [
     SGD(eta=0.1, momentum=0.8),
     SGD(eta=0.1, momentum=0.8, nesterov=True),
     Adam(eta=0.02, beta1=0.8, beta2=0.95, epsilon=1e-6),
+    SGD(eta=0.2, weight_decay=0.25),
+    SGD(eta=0.1, momentum=0.8, nesterov=True, weight_decay=0.25),
+    Adam(eta=0.02, beta1=0.8, beta2=0.95, epsilon=1e-6, weight_decay=0.25),
 ]
 
 N = 23
@@ -61,7 +64,9 @@ def twins_run(
             delta, grad = reference.backward(W, S, x, y, net.activations, net.loss, "mean")
             gradients.append(grad)
             deltas.append(delta)
+            without_biases = [np.vstack([0 * w[:1], w[1:]]) for w in W]
             flat = np.concatenate([g.ravel() for g in grad])
+            flat += optimizer.weight_decay * np.concatenate([w.ravel() for w in without_biases])
             if isinstance(optimizer, Adam):
                 theta, *vectors = reference.adam(
                     theta, flat, *vectors, len(losses), optimizer.eta, optimizer.beta1,
@@ -98,6 +103,25 @@ def test_a_whole_run_against_the_numpy_twin(data, engine, optimizer, batch_size)
     steps = -(-N // batch_size)
     assert history.frame["steps"].tolist() == [steps, 2 * steps, 3 * steps]
     assert history.steps == len(losses)
+
+
+@pytest.mark.parametrize("report", [False, True])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[4:], ids=repr)
+def test_weight_decay_reaches_every_weight_and_no_bias_with_the_same_bits(optimizer, report):
+    """The layers have more rows and columns than one block of the tiled loops."""
+    random = np.random.default_rng(3)
+    X, Y = random.uniform(-1, 1, (7, 140)), random.integers(0, 9, 7)
+    options = {"epochs": 1, "batch_size": 7, "shuffle": False}
+    thetas = []
+    for engine in [engine for engine in EXACT if engine != "python"]:
+        net = network(sizes=[140, 37, 9])
+        net.theta += 0.5
+        start = net.copy()
+        net.fit(X, Y, optimizer=optimizer, report=report, engine=engine, **options)
+        thetas.append(net.theta.tobytes())
+    assert len(set(thetas)) == 1
+    expected, *_ = twins_run(start, X, Y, optimizer, epochs=1, batch_size=7, seed=None)
+    np.testing.assert_allclose(net.theta, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -494,6 +518,8 @@ def test_what_does_not_fit_changes_nothing(data, arguments, error, message):
         (lambda: Adam(beta1=1.0), ValueError, "beta1: expected a finite number ≥ 0 and < 1"),
         (lambda: Adam(beta2=-0.1), ValueError, "beta2: expected a finite number ≥ 0 and < 1"),
         (lambda: Adam(epsilon=0), ValueError, "epsilon: expected a finite number > 0; got 0"),
+        (lambda: SGD(weight_decay=-1), ValueError, "weight_decay: expected a finite number ≥ 0"),
+        (lambda: Adam(weight_decay=-1), ValueError, "weight_decay: expected a finite number ≥ 0"),
     ],
 )
 def test_numbers_of_optimizers(make, error, message):

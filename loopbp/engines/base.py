@@ -48,9 +48,17 @@ class Engine(ABC):
 
     @abstractmethod
     def step(
-        self, optimizer: Optimizer, w: FloatArray, grad: FloatArray, state: OptimizerState
+        self,
+        net: Architecture,
+        optimizer: Optimizer,
+        w: FloatArray,
+        grad: FloatArray,
+        state: OptimizerState,
     ) -> None:
-        """One step of the optimiser: changes w (P,) and the state in place."""
+        """One step of the optimiser against grad (P,), with λ w added where the optimiser says so.
+
+        Changes w (P,) and the state in place.
+        """
 
     def gradient(
         self,
@@ -85,5 +93,5 @@ class Engine(ABC):
                     statistics.gradient_statistics(steps.statistics[t, l], grad[l], work.delta[l])
             if not np.isfinite(steps.loss[t]):
                 return steps.first(t + 1)
-            self.step(descent.optimizer, descent.theta, descent.grad, descent.state)
+            self.step(net, descent.optimizer, descent.theta, descent.grad, descent.state)
         return steps

@@ -50,6 +50,10 @@ RESUME, KEEP, FINISH, UPDATE, WATCH = 1, 2, 4, 8, 16
 # The rules of update.
 DESCENT, MOMENTUM, NESTEROV, ADAM = range(4)
 
+#: How many numbers come with a rule, and which of them is λ of the weight decay. The others are
+#: the arguments of the rule's kernel, in order.
+NUMBERS, DECAY = 9, 8
+
 #: Rows of W that `pass_weights` takes at a time: a multiple of the width of every panel.
 CHUNK = 128
 
@@ -179,12 +183,14 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
     gradient: grad (P,), in panels, written with KEEP; scratch (parts, ·), used without it;
     columns (5, C) float64, written with WATCH: what `statistics.over_columns` reads, layer after
     layer as in a row of work. step: vectors (2, P) of the optimiser, in panels; rule (1,) int64
-    and numbers (8,), as in `take_step`. Modified in place: weights, gradient and vectors.
+    and numbers (9,), as in `take_step`. Modified in place: weights, gradient and vectors.
     """
     theta, transposed = weights
     grad, scratch, columns = gradient
     width = tiled.panel_width(theta.itemsize)
+    decay = step[2][DECAY]
     at_once = do == FINISH + UPDATE and step[1][0] == DESCENT and N <= tiled.BLOCK_TERMS
+    at_once = at_once and decay == 0
     for l in range(layers.shape[0] - 1):
         I, K = layers[l, SIZE] + 1, layers[l + 1, SIZE]
         J = tiled.padded(K, theta.itemsize)
@@ -221,6 +227,12 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
             if do & WATCH:
                 at = layers[l + 1, ROWS] + j
                 watch_block(columns[:, at : at + j_stop - j], g.reshape(W.shape), delta, c, j)
+            if do & UPDATE and decay != 0:  # what is kept stays ∂f/∂w
+                total = scratch[part, : stop - first]
+                total[:biases] = g[:biases]
+                w = theta[first + biases : stop]
+                update.add_decay(total[biases:], g[biases:], w, decay)
+                g = total
             if do & UPDATE:
                 take_step(theta, first, stop, g, step)
                 if l > 0:
@@ -247,7 +259,7 @@ def take_step(theta, first, stop, grad, step):
     """One step of the optimiser on the weights first … stop − 1, by the kernels of `update`.
 
     Modified in place: theta (P,) and the vectors. Read: grad (stop − first,); step: vectors
-    (2, P), rule (1,) and numbers (8,), which are the arguments of the rule's kernel in order.
+    (2, P), rule (1,) and numbers (9,), the arguments of the rule's kernel in order and then λ.
     """
     vectors, rule, numbers = step
     w, v, v_2 = theta[first:stop], vectors[0, first:stop], vectors[1, first:stop]
