@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 
+import numba
 import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
@@ -16,6 +17,9 @@ from loopbp.interop.sklearn import MLPClassifier, MLPRegressor
 NOTHING_TO_CHECK = ("SCIPY_ARRAY_API is not set", "does not have a decision_function method")
 
 
+@pytest.mark.skipif(
+    bool(numba.config.DISABLE_JIT), reason="too large for loops that are not compiled"
+)
 @pytest.mark.filterwarnings("ignore:max_iter")
 @parametrize_with_checks([MLPClassifier(max_iter=100), MLPRegressor(max_iter=100)])
 def test_scikit_learns_own_checks(estimator, check):

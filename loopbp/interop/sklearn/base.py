@@ -132,7 +132,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
         """The score of `early_stopping`, higher is better: outputs against targets."""
 
     def _loss_divisor(self) -> int:
-        """The engine's loss over `loss_`."""
+        """The engine's loss over that which `loss_` has beside the term of `alpha`."""
         return 1
 
     # --- Fitting ---------------------------------------------------------------------------------
@@ -238,7 +238,8 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
             while self.n_iter_ < epochs and not self._ended:
                 if self.shuffle:
                     order = order[random.permutation(N)]
-                loss = descent.epoch(order) / self._loss_divisor()
+                data_loss, penalty = descent.epoch(order)
+                loss = data_loss / self._loss_divisor() + penalty
                 if not (np.isfinite(loss) and np.isfinite(net.theta).all()):
                     raise ValueError(
                         f"training stopped in epoch {self.n_iter_ + 1}: the loss or a weight is no "

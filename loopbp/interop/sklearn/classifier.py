@@ -210,15 +210,19 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             )
 
     def _examples(self, X: ArrayLike, y: ArrayLike, *, new: bool, incremental: bool) -> Examples:
-        reset = new and not (incremental and hasattr(self, "n_features_in_"))
         inputs, labels = validate_data(
-            self, X, y, multi_output=True, dtype=(np.float64, np.float32), reset=reset
+            self, X, y, multi_output=True, dtype=(np.float64, np.float32), reset=new
         )
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = column_or_1d(labels, warn=True)
         if new and not incremental:
             self._label_binarizer = LabelBinarizer().fit(labels)
             self.classes_ = self._label_binarizer.classes_
+        elif not incremental and not np.array_equal(unique_labels(labels), self.classes_):
+            raise ValueError(
+                f"warm_start: expected the classes of the earlier call, {self.classes_}; got "
+                f"{unique_labels(labels)}"
+            )
         return Examples(inputs, self._targets(labels))
 
     def _targets(self, y: ArrayLike) -> FloatArray:
@@ -234,12 +238,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     def _split(
         self, examples: Examples, random: np.random.RandomState
     ) -> tuple[Examples, Examples]:
-        single_label = self._label_binarizer.y_type_ in ("binary", "multiclass")
+        kind, Y = self._label_binarizer.y_type_, examples.Y
+        classes = {"binary": Y.ravel(), "multiclass": Y.argmax(axis=1)}
         X, held_out_X, Y, held_out_Y = train_test_split(
             *examples,
             random_state=random,
             test_size=self.validation_fraction,
-            stratify=examples.Y if single_label else None,
+            stratify=classes.get(kind),
         )
         return Examples(X, Y), Examples(held_out_X, held_out_Y)
 

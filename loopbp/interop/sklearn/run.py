@@ -77,12 +77,14 @@ class Run:
             watch=False,
         )
 
-    def epoch(self, order: Indices) -> float:
-        """The steps of one pass over the examples in `order`; returns the mean objective.
+    @np.errstate(all="ignore")
+    def epoch(self, order: Indices) -> tuple[float, float]:
+        """The steps of one pass over the examples in `order`; returns the means of both terms.
 
-        It is the mean over the steps, weighted by examples, of f + α/(2N) Σ w² before the step.
-        Σ w² is taken before the first and after the last step and drawn as a line in between,
-        which is exact for one step. Not finite if a step's loss was not; that step is not taken.
+        They are means over the steps, weighted by examples, of f and of α/(2N) Σ w² before the
+        step. Σ w² is taken before the first and after the last step and drawn as a line in
+        between, which is exact for one step. f is not finite if that of a step was not, which is
+        then not taken.
         """
         size = self._descent.batch_size
         whole = len(order) // size * size if self._alpha else len(order)
@@ -95,10 +97,10 @@ class Run:
             total += float((loss * sizes).sum())
             steps += len(loss)
             if not np.isfinite(loss[-1]):
-                return total
+                return total, 0.0
         after = self._squares()
         squares = steps * before + (after - before) * (steps - 1) / 2
-        return (total + self._alpha / 2 * squares) / len(order)
+        return total / len(order), self._alpha / 2 * squares / len(order)
 
     def _steps(self, order: Indices) -> Steps:
         """Steps over examples in batches, the first of which says how large λ is."""
