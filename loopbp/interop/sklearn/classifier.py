@@ -118,8 +118,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     >>> from loopbp.interop.sklearn import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> model = make_pipeline(StandardScaler(), MLPClassifier(max_iter=500, random_state=0))
-    >>> float(round(model.fit(X, y).score(X, y), 2))
-    0.99
+    >>> model.fit(X, y).score(X, y) > 0.95
+    True
     """
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Self:

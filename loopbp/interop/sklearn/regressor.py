@@ -55,8 +55,8 @@ feature_names_in_, n_layers_, n_outputs_, out_activation_, gradient_report_
     >>> from loopbp.interop.sklearn import MLPRegressor
     >>> X, y = make_regression(n_samples=200, n_features=20, random_state=1)
     >>> model = MLPRegressor(random_state=1, max_iter=2000, tol=0.1).fit(X, y)
-    >>> float(round(model.score(X, y), 2))
-    1.0
+    >>> model.score(X, y) > 0.95
+    True
     """
 
     def __init__(
