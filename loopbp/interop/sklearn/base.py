@@ -161,18 +161,12 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
         new = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
         examples = self._examples(X, y, new=new, incremental=incremental)
         random = check_random_state(self.random_state)
-        sizes = (examples.X.shape[1], *self._hidden_sizes(), examples.Y.shape[1])
+        self._training: Examples | None = None
+        self._report: GradientReport | None = None
         if new:
+            sizes = (examples.X.shape[1], *self._hidden_sizes(), examples.Y.shape[1])
             self._initialise(sizes, examples.X.dtype, random)
-        net = self._network()
-        if net.sizes != sizes:
-            raise ValueError(
-                f"expected layers of {net.sizes} nodes, as in the earlier call whose weights this "
-                f"one goes on from; got {sizes}"
-            )
-        # Views: what the engine does to the weights shows in the attributes.
-        self.coefs_ = [W[1:] for W in net.W]
-        self.intercepts_ = [W[0] for W in net.W]
+        net = self._taken_up(examples)
         if not (incremental and hasattr(self, "_stepper")):
             self._stepper = run.Stepper.start(self._optimizer(), net.theta)
         examples = Examples(finite("X", examples.X, net.dtype), finite("y", examples.Y, net.dtype))
@@ -184,8 +178,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
                     "validation_fraction: expected one that holds out at least 2 examples; got "
                     f"{self.validation_fraction}, which holds out {len(held_out.X)}"
                 )
-        self._training: Examples | None = examples
-        self._report: GradientReport | None = None
+        self._training = examples
         self._descend(net, examples, held_out, random, 1 if incremental else self.max_iter)
         if not (incremental or self._ended) and self.n_iter_ == self.max_iter:
             warnings.warn(
@@ -194,6 +187,23 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
                 stacklevel=3,
             )
         return self
+
+    def _taken_up(self, examples: Examples) -> Network:
+        """The network to be trained, with the weights of the attributes, which become views of it.
+
+        So what the engine does to the weights shows there. Raises `ValueError` where the layers
+        are not those of the examples and of `hidden_layer_sizes`.
+        """
+        net = self._network()
+        sizes = (examples.X.shape[1], *self._hidden_sizes(), examples.Y.shape[1])
+        if net.sizes != sizes:
+            raise ValueError(
+                f"expected layers of {net.sizes} nodes, as in the earlier call whose weights this "
+                f"one goes on from; got {sizes}"
+            )
+        self.coefs_ = [W[1:] for W in net.W]
+        self.intercepts_ = [W[0] for W in net.W]
+        return net
 
     def _initialise(
         self, sizes: tuple[int, ...], dtype: np.dtype[Any], random: np.random.RandomState
@@ -336,14 +346,14 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
         which neither a pickle nor a copy carries. Raises `AttributeError` there.
         """
         check_is_fitted(self)
-        if getattr(self, "_training", None) is None:
+        training: Examples | None = getattr(self, "_training", None)
+        if training is None:
             raise AttributeError(
                 "gradient_report_: this estimator was copied or unpickled, without the training "
                 "data; call gradient_report(X, y)"
             )
         if self._report is None:
-            assert self._training is not None
-            self._report = gradient_report(self._network(), *self._training)
+            self._report = gradient_report(self._network(), *training)
         return self._report
 
     def _outputs(self, X: ArrayLike) -> FloatArray:
