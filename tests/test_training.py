@@ -11,8 +11,9 @@ import pytest
 from problems import DTYPES, EXACT
 
 from loopbp import reference, training
+from loopbp.engines import ENGINES
 from loopbp.network import Network
-from loopbp.optimizers import SGD, Adam
+from loopbp.optimizers import SGD, Adam, OptimizerState
 from loopbp.training import History, NonFiniteError, TrainingInterrupted
 
 OPTIMIZERS = [
@@ -122,6 +123,26 @@ def test_weight_decay_reaches_every_weight_and_no_bias_with_the_same_bits(optimi
     assert len(set(thetas)) == 1
     expected, *_ = twins_run(start, X, Y, optimizer, epochs=1, batch_size=7, seed=None)
     np.testing.assert_allclose(net.theta, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", [*EXACT, "numpy"])
+def test_a_step_with_weight_decay_by_hand(engine):
+    net = network(sizes=[2, 1], output="identity", loss="sse", init=[1, 2, -4])
+    grad, optimizer = np.array([8, 1, 0.0]), SGD(eta=0.25, weight_decay=0.5)
+    state = OptimizerState.start(optimizer, net.theta)
+    ENGINES[engine].step(net.architecture, optimizer, net.theta, grad, state)
+    # the bias 1 − ¼·8, the weights 2 − ¼ (1 + ½·2) and −4 − ¼ (0 − ½·4)
+    np.testing.assert_array_equal(net.theta, [-1, 1.5, -3.5])
+    np.testing.assert_array_equal(grad, [8, 1, 0])
+
+
+def test_recorded_gradients_are_those_without_weight_decay(exact):
+    """Also where Σ (∂f/∂w)² leaves the range, so that the norm is taken from the gradient again."""
+    net = network(sizes=[1, 1], output="identity", loss="half_sse", init=[0, 1e-10])
+    optimizer = SGD(eta=1e-308, weight_decay=1e308)
+    history = net.fit([[1e155]], [0], optimizer=optimizer, report=True, engine=exact)
+    # δ = 1e−10 · 1e155, ∂f/∂w = δ · 1e155 = 1e300; λ w is a hundredth of that.
+    assert history.gradients["l2"][0] == pytest.approx(1e300, rel=1e-12)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
