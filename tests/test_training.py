@@ -136,6 +136,7 @@ def test_a_step_with_weight_decay_by_hand(engine):
     np.testing.assert_array_equal(grad, [8, 1, 0])
 
 
+@pytest.mark.usefixtures("loops_as_quiet_as_compiled")
 def test_recorded_gradients_are_those_without_weight_decay(exact):
     """Also where Σ (∂f/∂w)² leaves the range, so that the norm is taken from the gradient again."""
     net = network(sizes=[1, 1], output="identity", loss="half_sse", init=[0, 1e-10])
