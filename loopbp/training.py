@@ -375,7 +375,7 @@ def _locate(
         for quantity, layer, values in _in_order_of_computation(net, work, grad, total):
             _raise_if_not_finite(epoch, step, quantity, layer, values)
         before = net.theta.copy()
-        solver.step(descent.optimizer, net.theta, descent.grad, descent.state)
+        solver.step(net.architecture, descent.optimizer, net.theta, descent.grad, descent.state)
         after = net.theta.copy()
         if not np.isfinite(after).all():
             net.theta[...] = before

@@ -50,6 +50,25 @@ def test_the_python_example_runs(readme: str, tmp_path: Path, monkeypatch) -> No
     assert names["net"].sizes == (4, 8, 3)
 
 
+def test_the_scikit_learn_example_runs(readme: str) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    import numpy as np
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    block = re.search(r"## In scikit-learn.*?```python\n(.*?)```", readme, re.DOTALL)
+    assert block is not None
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((8, 3)), np.arange(8) % 2
+    names = {"make_pipeline": make_pipeline, "StandardScaler": StandardScaler}
+    names |= {"X_train": X, "y_train": y, "X_test": X, "y_test": y}
+    # as it stands, but for a network and a run of a size for loops that are not compiled
+    example = block.group(1).replace("(100,)", "(3,), max_iter=2")
+    with pytest.warns(UserWarning, match="max_iter: 2 epochs are done"):
+        exec(compile(example, "README.md", "exec"), names)
+    assert names["model"][-1].gradient_report_.examples == 8
+
+
 def test_the_graph_example_gives_the_numbers_beside_it(readme: str) -> None:
     block = re.search(r"## Computational graphs.*?```python\n(.*?)```", readme, re.DOTALL)
     assert block is not None

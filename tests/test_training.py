@@ -11,8 +11,9 @@ import pytest
 from problems import DTYPES, EXACT
 
 from loopbp import reference, training
+from loopbp.engines import ENGINES
 from loopbp.network import Network
-from loopbp.optimizers import SGD, Adam
+from loopbp.optimizers import SGD, Adam, OptimizerState
 from loopbp.recording import Recording
 from loopbp.training import History, NonFiniteError, TrainingInterrupted
 
@@ -21,6 +22,9 @@ OPTIMIZERS = [
     SGD(eta=0.1, momentum=0.8),
     SGD(eta=0.1, momentum=0.8, nesterov=True),
     Adam(eta=0.02, beta1=0.8, beta2=0.95, epsilon=1e-6),
+    SGD(eta=0.2, weight_decay=0.25),
+    SGD(eta=0.1, momentum=0.8, nesterov=True, weight_decay=0.25),
+    Adam(eta=0.02, beta1=0.8, beta2=0.95, epsilon=1e-6, weight_decay=0.25),
 ]
 
 N = 23
@@ -62,7 +66,9 @@ def twins_run(
             delta, grad = reference.backward(W, S, x, y, net.activations, net.loss, "mean")
             gradients.append(grad)
             deltas.append(delta)
+            without_biases = [np.vstack([0 * w[:1], w[1:]]) for w in W]
             flat = np.concatenate([g.ravel() for g in grad])
+            flat += optimizer.weight_decay * np.concatenate([w.ravel() for w in without_biases])
             if isinstance(optimizer, Adam):
                 theta, *vectors = reference.adam(
                     theta, flat, *vectors, len(losses), optimizer.eta, optimizer.beta1,
@@ -99,6 +105,46 @@ def test_a_whole_run_against_the_numpy_twin(data, engine, optimizer, batch_size)
     steps = -(-N // batch_size)
     assert history.frame["steps"].tolist() == [steps, 2 * steps, 3 * steps]
     assert history.steps == len(losses)
+
+
+@pytest.mark.parametrize("report", [False, True])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[4:], ids=repr)
+def test_weight_decay_reaches_every_weight_and_no_bias_with_the_same_bits(optimizer, report):
+    """The layers have more rows and columns than one block of the tiled loops."""
+    random = np.random.default_rng(3)
+    X, Y = random.uniform(-1, 1, (7, 140)), random.integers(0, 9, 7)
+    options = {"epochs": 1, "batch_size": 7, "shuffle": False}
+    thetas = []
+    for engine in [engine for engine in EXACT if engine != "python"]:
+        net = network(sizes=[140, 37, 9])
+        net.theta += 0.5
+        start = net.copy()
+        net.fit(X, Y, optimizer=optimizer, report=report, engine=engine, **options)
+        thetas.append(net.theta.tobytes())
+    assert len(set(thetas)) == 1
+    expected, *_ = twins_run(start, X, Y, optimizer, epochs=1, batch_size=7, seed=None)
+    np.testing.assert_allclose(net.theta, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", [*EXACT, "numpy"])
+def test_a_step_with_weight_decay_by_hand(engine):
+    net = network(sizes=[2, 1], output="identity", loss="sse", init=[1, 2, -4])
+    grad, optimizer = np.array([8, 1, 0.0]), SGD(eta=0.25, weight_decay=0.5)
+    state = OptimizerState.start(optimizer, net.theta)
+    ENGINES[engine].step(net.architecture, optimizer, net.theta, grad, state)
+    # the bias 1 − ¼·8, the weights 2 − ¼ (1 + ½·2) and −4 − ¼ (0 − ½·4)
+    np.testing.assert_array_equal(net.theta, [-1, 1.5, -3.5])
+    np.testing.assert_array_equal(grad, [8, 1, 0])
+
+
+@pytest.mark.usefixtures("loops_as_quiet_as_compiled")
+def test_recorded_gradients_are_those_without_weight_decay(exact):
+    """Also where Σ (∂f/∂w)² leaves the range, so that the norm is taken from the gradient again."""
+    net = network(sizes=[1, 1], output="identity", loss="half_sse", init=[0, 1e-10])
+    optimizer = SGD(eta=1e-308, weight_decay=1e308)
+    history = net.fit([[1e155]], [0], optimizer=optimizer, report=True, engine=exact)
+    # δ = 1e−10 · 1e155, ∂f/∂w = δ · 1e155 = 1e300; λ w is a hundredth of that.
+    assert history.gradients["l2"][0] == pytest.approx(1e300, rel=1e-12)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -497,6 +543,8 @@ def test_what_does_not_fit_changes_nothing(data, arguments, error, message):
         (lambda: Adam(beta1=1.0), ValueError, "beta1: expected a finite number ≥ 0 and < 1"),
         (lambda: Adam(beta2=-0.1), ValueError, "beta2: expected a finite number ≥ 0 and < 1"),
         (lambda: Adam(epsilon=0), ValueError, "epsilon: expected a finite number > 0; got 0"),
+        (lambda: SGD(weight_decay=-1), ValueError, "weight_decay: expected a finite number ≥ 0"),
+        (lambda: Adam(weight_decay=-1), ValueError, "weight_decay: expected a finite number ≥ 0"),
     ],
 )
 def test_numbers_of_optimizers(make, error, message):

@@ -48,9 +48,17 @@ class Engine(ABC):
 
     @abstractmethod
     def step(
-        self, optimizer: Optimizer, w: FloatArray, grad: FloatArray, state: OptimizerState
+        self,
+        net: Architecture,
+        optimizer: Optimizer,
+        w: FloatArray,
+        grad: FloatArray,
+        state: OptimizerState,
     ) -> None:
-        """One step of the optimiser: changes w (P,) and the state in place."""
+        """One step of the optimiser against grad (P,), with λ w added where the optimiser says so.
+
+        Changes w (P,) and the state in place.
+        """
 
     def gradient(
         self,
@@ -85,7 +93,7 @@ class Engine(ABC):
             observer = descent.observer if due[t] or not finite else None
             before = descent.theta if observer is None else descent.theta.copy()
             if finite:
-                self.step(descent.optimizer, descent.theta, descent.grad, descent.state)
+                self.step(net, descent.optimizer, descent.theta, descent.grad, descent.state)
             if observer is not None and steps.records is not None:
                 old, x = net.views(before), work.x[1:]
                 found = Quantities(grad, W, old, work.delta, work.S, x)

@@ -89,10 +89,21 @@ class LoopEngine(Engine):
         return float(self._run(textbook.total_loss, losses, losses.dtype.type(divisor)))
 
     def step(
-        self, optimizer: Optimizer, w: FloatArray, grad: FloatArray, state: OptimizerState
+        self,
+        net: Architecture,
+        optimizer: Optimizer,
+        w: FloatArray,
+        grad: FloatArray,
+        state: OptimizerState,
     ) -> None:
         state.advance(optimizer)
         number = w.dtype.type
+        if optimizer.weight_decay:
+            grad = grad.copy()
+            for W, g in zip(net.views(w), net.views(grad), strict=True):
+                weights, gradient = W[1:].reshape(-1), g[1:].reshape(-1)  # views
+                decay = number(optimizer.weight_decay)
+                self._run(update.add_decay, gradient, gradient, weights, decay)
         eta = number(optimizer.eta)
         if isinstance(optimizer, Adam):
             first, second = optimizer.beta1, optimizer.beta2

@@ -315,7 +315,8 @@ def _alone(workers: int) -> Iterator[None]:
 
 def _rule(optimizer: Optimizer, dtype: np.dtype[Any]) -> tuple[int, FloatArray]:
     """The rule of update and its numbers, as `epoch.take_step` wants them."""
-    numbers = np.zeros(8, dtype)
+    numbers = np.zeros(epoch.NUMBERS, dtype)
+    numbers[epoch.DECAY] = optimizer.weight_decay
     if isinstance(optimizer, Adam):
         first, second = optimizer.beta1, optimizer.beta2
         numbers[:6] = optimizer.eta, first, 1 - first, second, 1 - second, optimizer.epsilon
@@ -340,7 +341,7 @@ def _pass_examples(memory: Memory, work: Workspace, start: int, stop: int, do: i
 
 def _pass_weights(memory: Memory, examples: int, what: int, divisor: Any) -> None:
     """`epoch.pass_weights` for all weights, without a step; `what` as in the kernel."""
-    step = memory.step(0, np.zeros(8, memory.theta.dtype))
+    step = memory.step(0, np.zeros(epoch.NUMBERS, memory.theta.dtype))
     addresses = code(memory.theta.dtype, memory.workers > 1)
     parameters = memory.weights, memory.rows, memory.gradient, step, memory.plan.layers, addresses
     if memory.workers == 1:

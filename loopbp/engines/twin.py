@@ -52,9 +52,18 @@ class NumpyEngine(Engine):
 
     @np.errstate(all="ignore")
     def step(
-        self, optimizer: Optimizer, w: FloatArray, grad: FloatArray, state: OptimizerState
+        self,
+        net: Architecture,
+        optimizer: Optimizer,
+        w: FloatArray,
+        grad: FloatArray,
+        state: OptimizerState,
     ) -> None:
         state.advance(optimizer)
+        if optimizer.weight_decay:
+            grad = grad.copy()
+            for W, g in zip(net.views(w), net.views(grad), strict=True):
+                g[1:] += float(optimizer.weight_decay) * W[1:]
         if isinstance(optimizer, Adam):
             m, v = state.vectors
             w[...], m[...], v[...] = reference.adam(

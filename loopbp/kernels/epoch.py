@@ -55,6 +55,10 @@ RESUME, KEEP, FINISH, UPDATE = 1, 2, 4, 8
 # The rules of update.
 DESCENT, MOMENTUM, NESTEROV, ADAM = range(4)
 
+#: How many numbers come with a rule, and which of them is λ of the weight decay. The others are
+#: the arguments of the rule's kernel, in order.
+NUMBERS, DECAY = 9, 8
+
 #: Rows of W that `pass_weights` takes at a time: a multiple of the width of every panel.
 CHUNK = 128
 
@@ -185,7 +189,7 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
     """The gradient over N examples of one part of the weights, and what `do` says.
 
     gradient: grad (P,), in panels, written with KEEP; scratch (parts, ·), for a block and x_0.
-    step: vectors (2, P) of the optimiser, in panels; rule (1,) int64 and numbers (8,), as in
+    step: vectors (2, P) of the optimiser, in panels; rule (1,) int64 and numbers (9,), as in
     `take_step`. Modified in place: weights, gradient and vectors.
     """
     theta, transposed = weights
@@ -194,7 +198,9 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
     room[behind - 1] = 1
     x_0 = window(room, behind - 1, (1, N), (0, 0))
     width, inverse = tiled.panel_width(theta.itemsize), tiled.inverse_of(divisor)
+    decay = step[2][DECAY]
     at_once = do == FINISH + UPDATE and step[1][0] == DESCENT and N <= tiled.BLOCK_TERMS
+    at_once = at_once and decay == 0
     rows_at_once = CHUNK * max(1, FEW // N) if at_once else CHUNK
     for l in range(layers.shape[0] - 1):
         I, K = layers[l, SIZE] + 1, layers[l + 1, SIZE]
@@ -234,6 +240,14 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
                 tiled.weight_gradient(g_i, delta, x_i, j, resume, code[ADD])
             if do & FINISH:
                 tiled.divide(g, divisor, inverse)
+            if do & UPDATE and decay != 0:  # what is kept stays ∂f/∂w
+                kept, biases = g, top * columns_W
+                g = block(room, here, (size,))
+                copy(block(g, 0, (biases,)), block(kept, 0, (biases,)))
+                others = (size - biases,)
+                update.add_decay(
+                    block(g, biases, others), block(kept, biases, others), W.ravel(), decay
+                )
             if do & UPDATE:
                 take_step(theta, first, g, step)
                 if l > 0:
@@ -246,7 +260,7 @@ def take_step(theta, first, grad, step):
     """One step of the optimiser on some weights from `first` on, by the kernels of `update`.
 
     Modified in place: theta (P,) and the vectors. Read: grad, as many numbers; step: vectors
-    (2, P), rule (1,) and numbers (8,), which are the arguments of the rule's kernel in order.
+    (2, P), rule (1,) and numbers (9,), the arguments of the rule's kernel in order and then λ.
     """
     vectors, rule, numbers = step
     w = block(theta, first, grad.shape)

@@ -5,12 +5,24 @@ weight is changed. Arrays are (P,) of one dtype; the numbers are of the same dty
 
 Sources: Polyak, "Some methods of speeding up the convergence of iteration methods" (1964);
 Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep
-learning" (2013); Kingma and Ba, "Adam" (2015), algorithm 1.
+learning" (2013); Kingma and Ba, "Adam" (2015), algorithm 1; Krogh and Hertz, "A simple weight
+decay can improve generalization" (1991), equation 2.
 """
 
 import numpy as np
 
 from .compile import kernel
+
+
+@kernel
+def add_decay(out, grad, w, decay):
+    """∂f/∂w + λ w: the gradient of f + λ/2 Σ w², which a step may be taken against.
+
+    Modified in place: out (P,), which may be grad itself. Read: grad and w, both (P,), of weights
+    that are not biases; decay, λ.
+    """
+    for p in range(w.shape[0]):
+        out[p] = grad[p] + decay * w[p]
 
 
 @kernel

@@ -15,6 +15,18 @@ def numbers(number, *values):
     return [number(value) for value in values]
 
 
+def test_decay_by_hand(call, number):
+    """The result may take the gradient's place, and the weights stay."""
+    out, w, grad = arrays(number, [9, 9, 9], [1, -2, 0], [4, -8, 0.5])
+    call(update.add_decay, out, grad, w, number(0.25))
+    # ∂f/∂w + ¼ w: 4 + ¼·1, −8 + ¼·(−2), ½ + 0
+    np.testing.assert_array_equal(out, [4.25, -8.5, 0.5])
+    np.testing.assert_array_equal(grad, [4, -8, 0.5])
+    np.testing.assert_array_equal(w, [1, -2, 0])
+    call(update.add_decay, grad, grad, w, number(0.25))
+    np.testing.assert_array_equal(grad, out)
+
+
 def test_descent_by_hand(call, number):
     w, grad = arrays(number, [1, -2, 0], [4, -8, 0.5])
     call(update.descent, w, grad, number(0.25))

@@ -1,0 +1,1 @@
+"""Bridges to other libraries: one module each, which alone imports that library."""

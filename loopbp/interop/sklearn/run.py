@@ -1,0 +1,115 @@
+"""Epochs of descent that an estimator can end, judge, and take up again.
+
+`Network.fit` starts its optimiser anew in every call. An estimator asks after every epoch whether
+to go on, at which learning rate, and goes on from the same velocities in `partial_fit`: so it
+holds the optimiser itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...checks import FloatArray
+from ...engines import find
+from ...network import Network
+from ...optimizers import SGD, Optimizer, OptimizerState
+from ...workspace import Descent, Indices, Steps, Workspace
+
+
+@dataclass
+class Stepper:
+    """An optimiser between two epochs: its numbers, and what it carries from step to step."""
+
+    optimizer: Optimizer
+    state: OptimizerState
+
+    @classmethod
+    def start(cls, optimizer: Optimizer, theta: FloatArray) -> Stepper:
+        """The optimiser before its first step on theta (P,)."""
+        return cls(optimizer, OptimizerState.start(optimizer, theta))
+
+    @property
+    def eta(self) -> float:
+        """The present learning rate."""
+        return self.optimizer.eta
+
+    @eta.setter
+    def eta(self, eta: float) -> None:
+        """Goes on at another learning rate, with steps of the same velocity η v as before.
+
+        So scikit-learn does, whose velocity is what has been subtracted: V ← μ V + η g, w ← w − V.
+        """
+        if isinstance(self.optimizer, SGD):
+            for v in self.state.vectors:
+                v *= v.dtype.type(self.optimizer.eta / eta)
+        self.optimizer = replace(self.optimizer, eta=eta)
+
+
+class Run:
+    """Descent on f + α/(2N) Σ w² over mini-batches of N examples, epoch by epoch.
+
+    net : Network, whose weights are modified in place; X (·, n_0) and Y (·, n_L), of its dtype;
+    stepper, modified in place; alpha, α ≥ 0. Biases are not in Σ w².
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        stepper: Stepper,
+        X: FloatArray,
+        Y: FloatArray,
+        batch_size: int,
+        alpha: float,
+    ) -> None:
+        self._net, self._stepper, self._alpha = net, stepper, alpha
+        self._engine = find("auto")
+        self._descent = Descent(
+            theta=net.theta,
+            grad=np.empty_like(net.theta),
+            inputs=np.hstack([np.ones((len(X), 1), net.dtype), X]),
+            targets=Y,
+            work=Workspace.allocate(net.architecture, batch_size),
+            batch_size=batch_size,
+            optimizer=stepper.optimizer,
+            state=stepper.state,
+        )
+
+    @np.errstate(all="ignore")
+    def epoch(self, order: Indices) -> tuple[float, float]:
+        """The steps of one pass over the examples in `order`; returns the means of both terms.
+
+        They are means over the steps, weighted by examples, of f and of α/(2N) Σ w² before the
+        step. Σ w² is taken before the first and after the last step and drawn as a line in
+        between, which is exact for one step. f is not finite if that of a step was not, which is
+        then not taken.
+        """
+        size = self._descent.batch_size
+        whole = len(order) // size * size if self._alpha else len(order)
+        parts = [part for part in (order[:whole], order[whole:]) if len(part)]
+        before, total, steps = self._squares(), 0.0, 0
+        for part in parts:  # a last, smaller batch has another λ = α / N
+            loss = self._steps(part).loss
+            sizes = np.full(len(loss), size)
+            sizes[-1] = min(size, len(part) - size * (len(loss) - 1))
+            total += float((loss * sizes).sum())
+            steps += len(loss)
+            if not np.isfinite(loss[-1]):
+                return total, 0.0
+        after = self._squares()
+        squares = steps * before + (after - before) * (steps - 1) / 2
+        return total / len(order), self._alpha / 2 * squares / len(order)
+
+    def _steps(self, order: Indices) -> Steps:
+        """Steps over examples in batches, the first of which says how large λ is."""
+        decay = self._alpha / min(self._descent.batch_size, len(order))
+        self._descent.optimizer = replace(self._stepper.optimizer, weight_decay=decay)
+        return self._engine.descend(self._net.architecture, self._descent, order)
+
+    def _squares(self) -> float:
+        """Σ w² without the biases; 0 where nobody needs it."""
+        if not self._alpha:
+            return 0.0
+        flat = (W[1:].reshape(-1) for W in self._net.W)
+        return float(sum(np.dot(w, w) for w in flat))
