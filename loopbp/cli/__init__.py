@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 import loopbp
 
-from . import check, exactness, example, explain, page, report, terminal, train
+from . import check, diagnose, exactness, example, explain, page, report, terminal, train
 from .options import FAILED, INTERRUPTED, spread
 
 
@@ -51,6 +51,7 @@ COMMANDS = (
     check.check,
     exactness.exactness,
     explain.explain,
+    diagnose.diagnose,
     example.example,
     page.page,
 )
