@@ -65,7 +65,9 @@ def findings(case: Case) -> list[Finding]:
 
 def pairs(single: list[Finding]) -> list[Explanation]:
     """Two mistakes that go together."""
-    together = [pair for pair in combinations(single, 2) if pair[0].goes_with(pair[1])]
+    together: list[Explanation] = [
+        pair for pair in combinations(single, 2) if pair[0].goes_with(pair[1])
+    ]
     if len(together) <= MOST_PAIRS:
         return together
     widest: dict[str, Finding] = {}

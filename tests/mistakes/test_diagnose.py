@@ -7,7 +7,9 @@ import math
 
 import numpy as np
 import pytest
-from problems import PROBLEMS, Problem
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from problems import ELEMENTWISE, PAIRS, PROBLEMS, Problem
 from students import ORDERS, compute, possible
 
 import loopbp
@@ -109,6 +111,31 @@ def test_pairs_are_found(problem):
             simpler = bool(told) and len(told[0]) == 1
             unseen = found.agrees and not differ(wrong.arrays(kinds), right.arrays(kinds))
             assert tuple(sorted(pair)) in told or simpler or unseen, (pair, kinds, found)
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_mistakes_in_random_networks_are_found(data):
+    """One or two, from everything that was computed, in float64."""
+    depth = data.draw(st.integers(1, 4))
+    output, loss = data.draw(st.sampled_from(PAIRS))
+    widths = [data.draw(st.integers(1, 5)) for _ in range(depth)]
+    sizes = (*widths, data.draw(st.integers(2, 4)))
+    hidden = tuple(data.draw(st.sampled_from(ELEMENTWISE)) for _ in range(depth - 1))
+    N, seed = data.draw(st.integers(1, 5)), data.draw(st.integers(0, 99))
+    problem = Problem(sizes, hidden, output, loss, N, "float64", seed)
+    net, (X, Y) = problem.network(), problem.data()
+    where = possible(net, N, ETA)
+    made = data.draw(st.lists(st.sampled_from(sorted(where)), min_size=1, max_size=2, unique=True))
+    lines = {BY_NAME[name].line for name in made}
+    assume(len(lines) == len(made))
+    right = compute(net, X, Y, eta=ETA)
+    wrong = compute(net, X, Y, {name: where[name] for name in made}, eta=ETA)
+    found = loopbp.diagnose(net, X, Y, wrong.arrays(), eta=ETA)
+    told = names_of(found)
+    simpler = bool(told) and len(told[0]) < len(made)
+    unseen = found.agrees and not differ(wrong.arrays(), right.arrays())
+    assert tuple(sorted(made)) in told or simpler or unseen, found
 
 
 def test_equals_are_reported_together():
