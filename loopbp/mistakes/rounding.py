@@ -35,6 +35,8 @@ Floats = NDArray[np.float64]
 OWN = 8.0
 #: Beyond this, libraries return s for softplus(s); the rest is e^−s.
 THRESHOLD = 20.0
+#: A range of S so wide that g may turn in it; and the steepest slope of those that turn.
+WIDE, STEEPEST = 0.1, 1.2
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -122,11 +124,13 @@ class Arithmetic:
 
     def activation(self, name: str, S: Bounded) -> Bounded:
         """g(S)."""
-        return self._function(ACTIVATIONS[name], _SCALES[name], S, cut=name == "softplus")
+        bounded = self._function(ACTIVATIONS[name], _SCALES[name], S, cut=name == "softplus")
+        return _widened(bounded, S) if name in _TURNING else bounded
 
     def slope(self, name: str, S: Bounded) -> Bounded:
         """g′(S)."""
-        return self._function(DERIVATIVES[name], _SLOPE_SCALES[name], S, cut=name == "softplus")
+        bounded = self._function(DERIVATIVES[name], _SLOPE_SCALES[name], S, cut=name == "softplus")
+        return _widened(bounded, S) if name in _TURNING_SLOPES else bounded
 
     def softmax(self, S: Bounded) -> Bounded:
         """e^(S_j) / Σ_k e^(S_k) of each row; a relative error in e^S is an error of S."""
@@ -162,6 +166,12 @@ class Arithmetic:
         if cut:
             error = error + np.where(s.value > THRESHOLD, np.exp(-np.maximum(s.value, 0)), 0)
         return self.rounded(value, error, scale(s.value, value), OWN)
+
+
+def _widened(bounded: Bounded, S: Bounded) -> Bounded:
+    """The same where S has a wide range, whose ends do not bound a function that turns in it."""
+    far = np.where(S.error > WIDE, STEEPEST * S.error, 0)
+    return Bounded(bounded.value, np.maximum(bounded.error, far))
 
 
 def _one(s: Floats, x: Floats) -> Floats:
@@ -206,3 +216,6 @@ _SLOPE_SCALES: dict[str, Callable[[Floats, Floats], Floats]] = {
     "cos": _one,
     "exp": _own,
 }
+#: Functions that are not monotone.
+_TURNING = ("silu", "gelu", "sin", "cos")
+_TURNING_SLOPES = ("sigmoid", "tanh", *_TURNING)

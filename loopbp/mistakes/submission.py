@@ -364,15 +364,12 @@ class _Digits:
         sample = np.concatenate([_looked_at(array) for array in arrays])
         if dtype.itemsize < 8:
             return cls(dtype, None, decimals)
-        single = np.abs(sample) < np.finfo(np.float32).max
-        if single.all() and (sample.astype(np.float32) == sample).all():
-            dtype = np.dtype(np.float32)
         digits = next((d for d in range(1, 16) if _has_digits(sample, d)), None)
-        if digits is not None and digits <= FLOAT32_DIGITS:
+        places = next((d for d in range(13) if (np.round(sample, d) == sample).all()), None)
+        if (digits is not None and digits <= FLOAT32_DIGITS) or _single(sample, places):
             dtype = np.dtype(np.float32)
         if decimals is not None:
             return cls(dtype, None, decimals)
-        places = next((d for d in range(13) if (np.round(sample, d) == sample).all()), None)
         if places is not None and places < LEAST_DECIMALS:
             return cls(dtype, None, None)  # whole numbers, or halves: computed by hand
         if places is None and (digits is None or digits < LEAST_DIGITS):
@@ -405,6 +402,13 @@ def _looked_at(array: NDArray[Any]) -> Floats:
     flat = array.ravel().astype(np.float64)
     flat = flat[:: max(1, len(flat) // LOOKED_AT)]
     return flat[np.isfinite(flat)]
+
+
+def _single(sample: Floats, places: int | None) -> bool:
+    """Whether all numbers are those of a float32, printed perhaps to so many decimals."""
+    with np.errstate(over="ignore"):
+        wide = sample.astype(np.float32).astype(np.float64)
+    return bool((wide == sample).all() or (places and (np.round(wide, places) == sample).all()))
 
 
 def _has_digits(sample: Floats, digits: int) -> bool:

@@ -227,6 +227,17 @@ def test_numbers_that_were_printed_are_not_accused():
     assert examiner.diagnose(rounded, decimals=2).agrees
 
 
+def test_float32_numbers_that_were_printed_are_not_accused():
+    """Of numbers about 100, six decimals are more digits than a float32 has."""
+    problem = Problem((5, 3, 10, 4), ("sigmoid", "exp"), "identity", "sse", 18, "float64", 3)
+    net, X, Y = problem.network(), problem.data()[0], 100 * problem.data()[1] - 50
+    for dtype in ("float32", "float64"):
+        results = compute(net, X, Y, dtype=dtype).arrays("delta grad db")
+        printed = {name: np.round(array.astype(float), 6) for name, array in results.items()}
+        assert np.abs(printed["delta2"]).max() > 50
+        assert loopbp.diagnose(net, X, Y, printed).agrees
+
+
 def test_either_derivative_at_the_kink():
     """ReLU′(0) may be 0 or 1: with S = 0 there is no right or wrong."""
     net = loopbp.Network([1, 1, 1], "relu", "identity", "half_sse", [[[0], [1]], [[0], [1]]])

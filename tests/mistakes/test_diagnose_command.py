@@ -56,6 +56,24 @@ def test_one_submission_is_explained():
     assert text.startswith("Nothing is wrong")
 
 
+def test_the_readme_shows_what_is_printed():
+    """A student of a 4-6-3 network whose dz1 = dz2 @ W2.T, summed in a fixed order."""
+    net = loopbp.Network([4, 6, 3], seed=0)
+    X, Y = (np.arange(20).reshape(5, 4) % 7 - 3) / 4, np.array([0, 2, 1, 1, 0])
+    net.save("net.npz")
+    np.savez("batch.npz", X=X, Y=Y)
+    dz2 = net.backprop(X, Y).delta[1]
+    dz1 = sum(dz2[:, k : k + 1] * net.W[1][1:, k] for k in range(3))
+    np.savez("student.npz", dz1=dz1, dz2=dz2)
+    printed = run(*GIVEN, "student.npz", code=1).stdout.splitlines()
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    assert f"those of {len(CATALOGUE)} classic" in readme
+    block = readme.split("$ loopbp diagnose --network net.npz --data batch.npz student.npz\n")[1]
+    quoted = [line for line in block.split("```")[0].splitlines() if line != "…"]
+    assert len(quoted) >= 7
+    assert [line for line in quoted if line not in printed] == [], "\n".join(printed)
+
+
 def test_a_class_is_a_line_each():
     Path("class/bad.npz").write_bytes(b"no")
     result = run(*GIVEN, "--eta", "0.5", "class", "--csv", "marks.csv", code=1)

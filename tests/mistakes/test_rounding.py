@@ -44,6 +44,16 @@ def test_a_relu_that_may_be_either_side_of_its_kink_has_either_slope():
     assert slope.error.round(5).tolist() == [1, 0, 0, 1]
 
 
+def test_a_function_that_turns_within_a_wide_range():
+    """cos(1 ± 7) is anything from −1 to 1, although both ends are near −0.15 and 0.96."""
+    do = Arithmetic.of(np.dtype(np.float64))
+    wide = Bounded(np.ones(1), np.full(1, 7.0))
+    assert do.activation("cos", wide).error[0] >= 1 + np.cos(1)
+    # σ′ is at most ¼, at 0; at both ends of 1 ± 1.5 it is below that
+    hump = do.slope("sigmoid", Bounded(np.ones(1), np.full(1, 1.5)))
+    assert hump.value[0] + hump.error[0] >= 0.25
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n", [1, 2, 17, 785])
 def test_sums_in_any_order_are_within_the_bound(n, dtype):
