@@ -35,6 +35,9 @@ IGNORED = frozenset(
     "n batchsize epoch epochs step theta sizes network".split()
 )
 
+#: Characters of a name.
+LONGEST = 80
+
 _SUMS = ("s", "z", "u", "f", "sum", "sums", "pre", "preactivation", "preactivations")
 _OUTPUTS = ("x", "a", "h", "y", "activation", "activations", "output", "outputs", "out")
 _WEIGHTS = ("w", "weight", "weights", "omega", "coef", "coefs")
@@ -112,8 +115,11 @@ def ignored(text: str) -> bool:
 
 
 def parse(text: str) -> Name:
-    """The name's words and number; `ValueError` names the nearest spelling that is understood."""
-    words = lookup(text)
+    """The name's words and number; `ValueError` names the nearest spelling that is understood.
+
+    A name is shown to people: it has to be short, and without characters that a terminal obeys.
+    """
+    words = lookup(text) if text.isprintable() and len(text) <= LONGEST else None
     numbers = _NUMBER.findall(unicodedata.normalize("NFKC", text))
     if words is None:
         near = difflib.get_close_matches(key(text), _TABLE, n=1, cutoff=0.6)

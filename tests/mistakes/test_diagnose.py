@@ -15,6 +15,7 @@ from students import ORDERS, compute, possible
 import loopbp
 from loopbp.mistakes import CATALOGUE, Examiner
 from loopbp.mistakes.catalogue import BY_NAME
+from loopbp.mistakes.diagnosis import between
 from loopbp.mistakes.search import Finding
 
 ETA = 0.1
@@ -228,13 +229,13 @@ def test_numbers_that_were_printed_are_not_accused():
 
 
 def test_float32_numbers_that_were_printed_are_not_accused():
-    """Of numbers about 100, six decimals are more digits than a float32 has."""
+    """Of numbers beyond 1000, six decimals are more digits than a float32 has."""
     problem = Problem((5, 3, 10, 4), ("sigmoid", "exp"), "identity", "sse", 18, "float64", 3)
-    net, X, Y = problem.network(), problem.data()[0], 100 * problem.data()[1] - 50
+    net, X, Y = problem.network(), problem.data()[0], 1e5 * problem.data()[1]
     for dtype in ("float32", "float64"):
         results = compute(net, X, Y, dtype=dtype).arrays("delta grad db")
         printed = {name: np.round(array.astype(float), 6) for name, array in results.items()}
-        assert np.abs(printed["delta2"]).max() > 50
+        assert np.abs(printed["delta2"]).min() > 1000
         assert loopbp.diagnose(net, X, Y, printed).agrees
 
 
@@ -284,6 +285,13 @@ def test_nothing_fits_a_mistake_that_is_not_known():
     assert examiner.diagnose(wrong.arrays("delta grad db")).verdict == "unexplained"
 
 
+def test_a_mistake_that_overflows_explains_nothing():
+    """g′ of x instead of S would be e^(e^7), beyond float64: no number can be it."""
+    net = loopbp.Network([1, 1, 1], "exp", "identity", "half_sse", [[[0], [7]], [[0], [1e-3]]])
+    found = loopbp.diagnose(net, [[1]], [[0]], {"delta0": [[12.5]]})
+    assert found.verdict == "unexplained"
+
+
 def test_numbers_that_are_not_finite_are_wrong():
     problem = CASES[0]
     net, (X, Y) = problem.network(), problem.data()
@@ -322,6 +330,29 @@ def test_the_first_departure_by_hand():
     found = loopbp.diagnose(net, [[3, 2]], [[-8, 13]], {"delta0": [[6.0, 8 + 2**-20 + 2**-30]]})
     # beside 8 the numbers are 2⁻⁴⁹ apart, in float32 (which holds these) 2⁻²⁰
     assert found.first is None or found.first.index == (0, 2)
+
+
+def test_numbers_between_two_numbers():
+    """Neighbours are one step apart, on either side of 0 and across it."""
+    double, single = np.dtype(np.float64), np.dtype(np.float32)
+    assert between(1.0, 1 + 2.0**-52, double) == 1
+    assert between(-1.0, -1 - 2.0**-51, double) == 2
+    assert between(-5e-324, 5e-324, double) == 2
+    assert between(0.0, -0.0, double) == 0
+    assert between(1.0, 2.0, single) == 2**23
+    assert between(-1.0, 1.0, single) == 2 * int(np.float32(1).view(np.int32))
+    assert between(1.0, math.nan, double) is None
+
+
+def test_only_layers_that_the_numbers_show_are_named():
+    """g′ is missing in both hidden layers; given is δ of one of them."""
+    problem = CASES[0]
+    net, (X, Y) = problem.network(), problem.data()
+    wrong = compute(net, X, Y, {"slope-left-out": (0, 1)})
+    found = loopbp.diagnose(net, X, Y, {"delta1": wrong.delta[1]})
+    assert found.summary == "g′ is left out in layer 1"
+    found = loopbp.diagnose(net, X, Y, {"delta0": wrong.delta[0]})
+    assert found.summary == "g′ is left out in layers 0 and 1"
 
 
 def test_ulps_are_those_of_the_submission():

@@ -71,6 +71,9 @@ def test_names_are_understood(text, kind, bias, number):
         ("W0_1", "expected one number"),
         ("W12345678", "expected one number"),
         ("\x1b[2J0", "\\x1b"),
+        ("S\x1b0", "\\x1b"),
+        ("S\u202e0", "\\u202e"),
+        ("S" + "_" * 100 + "0", "…"),
     ],
 )
 def test_others_are_not(text, message):
@@ -163,6 +166,14 @@ def test_square_arrays_are_read_both_ways_unless_the_caller_says():
     # a name that says how weights are stored is believed
     assert loopbp.diagnose(net, X, Y, {"layers.0.weight.grad": trace.grad[0][1:].T}).agrees
     assert not loopbp.diagnose(net, X, Y, {"layers.0.weight.grad": trace.grad[0][1:]}).agrees
+
+
+def test_shapes_count_more_than_names():
+    """Called as in PyTorch, stored the other way round."""
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    grad = net.backprop(X, Y).grad
+    assert loopbp.diagnose(net, X, Y, {"layers.0.weight.grad": grad[0][1:]}).agrees
+    assert loopbp.diagnose(net, X, Y, {"layers.0.weight.grad": grad[0][1:].T}).agrees
 
 
 def test_old_weights_beside_the_results_are_not_results():
