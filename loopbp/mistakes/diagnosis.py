@@ -214,7 +214,11 @@ class Diagnosis:
         for kind, text in self._paragraphs():
             tag = tags[kind]
             line = f"<{tag}>{escape(text)}</{tag}>"
-            parts.append(line if tag == "p" else f"<div style='margin-left:2em'>{line}</div>")
+            parts.append(
+                line
+                if tag == "p"
+                else f"<div style='margin-left:2em; white-space:pre-wrap'>{line}</div>"
+            )
         headings = "".join(
             f"<th>{name}</th>" for name in ("", "as", "entries", "departing", "largest", "ulps")
         )
