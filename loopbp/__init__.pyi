@@ -7,6 +7,8 @@ from .derivation import explain as explain
 from .gradcheck import GradientCheck as GradientCheck
 from .gradcheck import GradientCheckError as GradientCheckError
 from .gradcheck import gradcheck as gradcheck
+from .mistakes import Diagnosis as Diagnosis
+from .mistakes import diagnose as diagnose
 from .network import Network as Network
 from .network import load as load
 from .optimizers import SGD as SGD

@@ -16,6 +16,7 @@ import loopbp
 
 from . import (
     check,
+    diagnose,
     exactness,
     example,
     explain,
@@ -65,6 +66,7 @@ COMMANDS = (
     explain.explain,
     per_example.per_example,
     sensitivity.sensitivity,
+    diagnose.diagnose,
     example.example,
     page.page,
     study.study,

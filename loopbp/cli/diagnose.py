@@ -1,0 +1,160 @@
+"""`loopbp diagnose`: what is wrong with this backprop?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import terminal
+from .options import CHECK_FAILED
+
+if TYPE_CHECKING:
+    from loopbp.mistakes.marking import Marked
+
+#: Characters of a line, and of the name of a file in it.
+WIDTH, NAME = 80, 30
+
+
+def diagnose(
+    submissions: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[SUBMISSION]...",
+            show_default=False,
+            help="What somebody computed: npz or CSV files, or folders of them.",
+        ),
+    ] = None,
+    saved: Annotated[
+        Path | None,
+        typer.Option(
+            "--network", metavar="FILE", show_default=False, help="The network they started from."
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            show_default=False,
+            help="The batch: FILE.npz with X and Y, FILE.csv, digits, mnist or a folder.",
+        ),
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Column of a CSV file to predict; again for several."),
+    ] = None,
+    task: Annotated[
+        str, typer.Option(metavar="NAME", help="classification, regression or auto.")
+    ] = "auto",
+    examples: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            show_default="all",
+            help="How many examples, from the first on.",
+        ),
+    ] = None,
+    eta: Annotated[
+        float | None,
+        typer.Option(metavar="X", show_default=False, help="Learning rate of updated weights."),
+    ] = None,
+    reduction: Annotated[
+        str, typer.Option(metavar="NAME", help="What the gradient should be: mean or sum.")
+    ] = "mean",
+    weights_as: Annotated[
+        str,
+        typer.Option(
+            metavar="in,out|out,in", help="How weights are stored; auto goes by names and shapes."
+        ),
+    ] = "auto",
+    examples_as: Annotated[
+        str, typer.Option(metavar="rows|columns", help="How examples are stored, or auto.")
+    ] = "auto",
+    decimals: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", show_default="the numbers tell", help="To how many decimals they rounded."
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", show_default="not written", help="A row per submission."),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Show the known mistakes.")] = False,
+) -> None:
+    """Find the mistake in somebody's backprop, from the numbers it computed.
+
+    Any part of S0, x1, delta0, grad0 and W0_new will do, in the names of any notation. The exit
+    code is 0 when nothing is wrong anywhere, else 1.
+    """
+    if list_:
+        _list()
+        return
+    if not submissions or saved is None or data is None:
+        raise ValueError("diagnose: expected --network FILE, --data FILE and submissions")
+    from loopbp.checks import integer
+    from loopbp.mistakes import Examiner
+    from loopbp.mistakes.files import in_folder
+    from loopbp.mistakes.marking import mark, read_batch, table
+    from loopbp.network import load
+    from loopbp.npz import replacing
+    from loopbp.progress import reporter
+
+    from . import job
+
+    if csv is not None:
+        job.check_file("csv", csv)
+    with terminal.activity("reading") as activity:
+        paths = [path for given in submissions for path in in_folder(given)]
+        net = load(saved)
+        X, Y = read_batch(data, net, target=target, task=task)
+        if examples is not None:
+            number = integer("examples", examples, low=1)
+            X, Y = X[:number], Y[:number]
+        examiner = Examiner(net, X, Y, eta=eta, reduction=reduction)
+        examiner.check(weights=weights_as, examples=examples_as, decimals=decimals)
+        with reporter(activity.progress, "diagnosing", len(paths)) as tell:
+            marked = list(
+                mark(
+                    examiner,
+                    paths,
+                    weights=weights_as,
+                    examples=examples_as,
+                    decimals=decimals,
+                    tell=tell,
+                )
+            )
+    if len(marked) == 1 and marked[0].diagnosis is not None:
+        terminal.say(marked[0].diagnosis.to_text())
+    else:
+        _lines(marked)
+    if csv is not None:
+        with replacing(csv) as file:
+            file.write(table(marked).encode())
+        terminal.say(f"\nwritten: {csv}")
+    if not all(one.agrees for one in marked):
+        raise typer.Exit(CHECK_FAILED)
+
+
+def _lines(marked: list[Marked]) -> None:
+    """A line for each submission, and how many are right."""
+    from loopbp.checks import shorten
+
+    names = [one.file if len(one.file) <= NAME else f"…{one.file[1 - NAME :]}" for one in marked]
+    width = max(map(len, names))
+    for one, name in zip(marked, names, strict=True):
+        line = terminal.printable(f"  {name:<{width}}  {one.line}", sys.stdout)
+        terminal.say(shorten(line, WIDTH))
+    right = sum(one.agrees for one in marked)
+    terminal.say(f"\n{right:,} of {len(marked):,} submissions agree within rounding")
+
+
+def _list() -> None:
+    """The catalogue: each name with the wrong line beside the right one."""
+    from loopbp.mistakes import CATALOGUE
+
+    for mistake in CATALOGUE:
+        terminal.say(f"{mistake.name}: {mistake.title}")
+        terminal.say(f"    wrong   {mistake.wrong}\n    right   {mistake.right}")

@@ -1,0 +1,294 @@
+"""`diagnose`: what is wrong with this backprop?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..checks import FloatArray, choice, describe, integer, matrix, numeric, real
+from ..network import REDUCTIONS, Network
+from ..trace import Trace
+from . import submission
+from .catalogue import Case
+from .diagnosis import Departure, Diagnosis, Row, between, largest_between
+from .rounding import Arithmetic, Floats
+from .search import Comparison, Explanation, Finding, explanations, findings, invisible, pairs
+from .student import NONE, Quantity, Student, bounded_problem
+from .submission import Given, Submission
+
+WEIGHTS = ("auto", "in,out", "out,in")
+EXAMPLES = ("auto", "rows", "columns")
+
+
+class Examiner:
+    """Diagnoses submissions for one network and one batch.
+
+    What somebody computes who makes a certain mistake is computed when the first submission needs
+    it, and kept for the others. Arguments and errors as in `diagnose`.
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        X: ArrayLike,
+        Y: ArrayLike,
+        *,
+        eta: float | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        if not isinstance(net, Network):
+            raise TypeError(f"net: expected a loopbp.Network; got {describe(net)}")
+        choice("reduction", reduction, REDUCTIONS)
+        self._eta = None if eta is None else real("eta", eta, low=0, open_low=True)
+        self._net = net.copy()
+        self._X = matrix("X", X, np.dtype(np.float64), columns=net.sizes[0])
+        self._trace = net.backprop(X, Y, reduction=reduction)
+        targets = numeric("Y", Y)
+        assert self._trace.y is not None
+        exact = targets.size == self._trace.y.size
+        self._Y = np.asarray(targets if exact else self._trace.y, np.float64)
+        self._Y = self._Y.reshape(self._trace.y.shape)
+        self.case = Case(
+            net.sizes, net.activations, net.loss, reduction, len(self._X), eta is not None
+        )
+        self._students: dict[np.dtype[Any], Student] = {}
+
+    def diagnose(
+        self,
+        computed: Mapping[str, Any] | Trace | list[Given],
+        *,
+        weights: str = "auto",
+        examples: str = "auto",
+        decimals: int | None = None,
+    ) -> Diagnosis:
+        """The diagnosis of one submission; `Given` quantities have the legend's shapes already."""
+        self.check(weights=weights, examples=examples, decimals=decimals)
+        if isinstance(computed, list):
+            return self._best([submission.aligned(computed, decimals)])
+        W = [np.asarray(w, np.float64) for w in self._net.W]
+        found = submission.readings(
+            submission.flattened(_arrays(computed)),
+            self.case,
+            W,
+            weights=weights,
+            examples=examples,
+            decimals=decimals,
+        )
+        return self._best(found)
+
+    @staticmethod
+    def check(*, weights: str, examples: str, decimals: int | None) -> None:
+        """Raises `TypeError` or `ValueError` for options of `diagnose` that it does not know."""
+        choice("weights", weights, WEIGHTS)
+        choice("examples", examples, EXAMPLES)
+        if decimals is not None:
+            integer("decimals", decimals, low=0, high=300)
+
+    def _best(self, found: list[Submission]) -> Diagnosis:
+        """The diagnosis by the way of reading that needs the fewest mistakes."""
+        comparisons = [comparison for one in found for comparison in self._comparisons(one)]
+        for candidates in self._candidates():
+            best = [(one, explanations(one, candidates)) for one in comparisons]
+            best = [(one, ways) for one, ways in best if ways]
+            if best:
+                together = {_key(way): way for _, ways in best for way in ways}
+                return self._diagnosis(best[0][0], [way for way in together.values() if way])
+        return self._diagnosis(max(comparisons, key=_reach), [])
+
+    def _candidates(self) -> Iterator[list[Explanation]]:
+        """No mistake, then each single one, then the pairs."""
+        yield [()]
+        yield [(finding,) for finding in self._findings]
+        yield self._pairs
+
+    def _comparisons(self, one: Submission) -> list[Comparison]:
+        """The submission with δ of each example, and with δ divided by N."""
+        if not one.given:
+            raise ValueError("computed: expected results of backpropagation; got the old weights")
+        if self._eta is None and any(given.quantity.kind == "W_new" for given in one.given):
+            raise ValueError("eta: expected the learning rate, since there are updated weights")
+        student = self._student(one.unit_dtype)
+        has_delta = any(given.quantity.kind == "delta" for given in one.given)
+        mean = self.case.reduction == "mean" and self.case.N > 1
+        ways = (False, True) if has_delta and mean else (False,)
+        return [Comparison(one, student, divided=divided) for divided in ways]
+
+    def _student(self, dtype: np.dtype[Any]) -> Student:
+        """Who computes in this dtype, or in the network's if that has fewer digits."""
+        coarse = np.finfo(dtype).eps > np.finfo(self._net.dtype).eps
+        dtype = dtype if coarse else self._net.dtype
+        if dtype not in self._students:
+            arithmetic = Arithmetic.of(dtype)
+            trace, Y = self._trace, self._Y
+            assert trace.y is not None
+            problem = bounded_problem(
+                self.case,
+                self._net.W,
+                (self._X, trace.x[0][:, 1:]),
+                (Y, trace.y),
+                self._eta,
+                arithmetic,
+                coarse=coarse,
+            )
+            self._students[dtype] = Student(problem, arithmetic)
+        return self._students[dtype]
+
+    @cached_property
+    def _findings(self) -> list[Finding]:
+        return findings(self.case)
+
+    @cached_property
+    def _pairs(self) -> list[Explanation]:
+        return pairs(self._findings)
+
+    def _diagnosis(self, comparison: Comparison, ways: list[Explanation]) -> Diagnosis:
+        """What is found, in the legend's names."""
+        first: Departure | None = None
+        rows: list[Row] = []
+        for given in comparison.given:
+            with np.errstate(all="ignore"):
+                departs = comparison.departing(given, NONE)
+            expected = self._right(given.quantity, comparison)
+            a, b = expected[departs], given.values[departs]
+            difference = float(np.abs(a - b).max()) if len(a) else 0.0
+            dtype = comparison.submission.unit_dtype
+            rows.append(
+                Row(
+                    given.quantity.kind,
+                    given.quantity.l,
+                    given.name,
+                    int(given.known.sum()),
+                    len(a),
+                    difference,
+                    largest_between(a, b, dtype),
+                )
+            )
+            if first is None and len(a):
+                first = _departure(given, departs, expected, dtype)
+        hidden = invisible(comparison, self._findings) if first is None else []
+        return Diagnosis(first, tuple(ways), tuple(rows), tuple(hidden), tuple(_notes(comparison)))
+
+    def _right(self, quantity: Quantity, comparison: Comparison) -> Floats:
+        """The engine's numbers in the shape of what was given."""
+        kind, l = quantity
+        trace = self._trace
+        assert trace.delta is not None and trace.grad is not None
+        if kind == "W_new":
+            assert self._eta is not None
+            W = self._net.W[l]
+            right: FloatArray = W - W.dtype.type(self._eta) * trace.grad[l]
+        elif kind == "x":
+            right = trace.x[l] if l == self.case.L else trace.x[l][:, 1:]
+        else:
+            right = getattr(trace, kind)[l]
+        values = right.astype(np.float64)
+        return values / self.case.N if comparison.divided and kind == "delta" else values
+
+
+def diagnose(
+    net: Network,
+    X: ArrayLike,
+    Y: ArrayLike,
+    computed: Mapping[str, Any] | Trace,
+    *,
+    eta: float | None = None,
+    reduction: str = "mean",
+    weights: str = "auto",
+    examples: str = "auto",
+    decimals: int | None = None,
+) -> Diagnosis:
+    """Where somebody's S, x, δ, ∂f/∂w or new w depart, and which mistake explains it.
+
+    Parameters
+    ----------
+    net : Network
+        With the weights that somebody started from; is not modified.
+    X, Y : array (N, n_0); array (N, n_L) or integer labels (N,)
+        The batch, as in `Network.backprop`.
+    computed : mapping of names to arrays, or Trace
+        Any part of what somebody computed, in the names of any notation: `S0`, `x1`, `delta0`,
+        `grad0`, `W0_new`, `weight0.grad`, `db1`, `coef_grads[0]`, …; or lists of arrays, by layer.
+    eta : float, optional
+        The learning rate; with updated weights it is needed.
+    reduction : str
+        `mean` or `sum`: what the gradient of the batch should be.
+    weights : str
+        How weights are stored: `in,out` as here, `out,in` as in PyTorch; `auto` goes by shapes
+        and names, and tries both where these do not tell.
+    examples : str
+        Whether an example is a row or a column of S, x and δ: `rows`, `columns` or `auto`.
+    decimals : int, optional
+        To how many decimals the numbers were rounded; by default the numbers tell.
+
+    Nobody is accused of rounding: a number departs if no order of the sums, no usual formula of
+    the activation and no dtype like the submission's could give it. Mistakes are tried alone, then
+    in pairs; every one that explains *all* numbers is reported, and none if none does.
+
+    Raises `TypeError` or `ValueError` for names that are not understood, shapes that do not fit,
+    and what `Network.backprop` raises.
+    """
+    examiner = Examiner(net, X, Y, eta=eta, reduction=reduction)
+    return examiner.diagnose(computed, weights=weights, examples=examples, decimals=decimals)
+
+
+def _arrays(computed: object) -> Mapping[Any, Any]:
+    """A mapping of names to arrays; a trace's quantities."""
+    if isinstance(computed, Trace):
+        lists = {"S": computed.S, "delta": computed.delta, "grad": computed.grad}
+        named = {
+            f"{name}{l}": part
+            for name, parts in lists.items()
+            for l, part in enumerate(parts or ())
+        }
+        return named | {f"x{l}": part for l, part in enumerate(computed.x)}
+    if not isinstance(computed, Mapping):
+        raise TypeError(
+            f"computed: expected arrays by name, or a loopbp.Trace; got {describe(computed)}"
+        )
+    return computed
+
+
+def _reach(comparison: Comparison) -> tuple[int, int]:
+    """How many quantities are right before the first that is not, and minus how many numbers."""
+    with np.errstate(all="ignore"):
+        wrong = [int(comparison.departing(given, NONE).sum()) for given in comparison.given]
+    return next((k for k, count in enumerate(wrong) if count), len(wrong)), -sum(wrong)
+
+
+def _key(way: Explanation) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """What makes two explanations the same."""
+    return tuple((finding.mistake.name, finding.layers) for finding in way)
+
+
+def _departure(
+    given: Given, departs: submission.Booleans, expected: Floats, dtype: np.dtype[Any]
+) -> Departure:
+    """The first entry that departs, by rows."""
+    kind, l = given.quantity
+    a, b = (int(at) for at in np.unravel_index(int(np.argmax(departs)), departs.shape))
+    return Departure(
+        kind,
+        l,
+        (a, b + 1),
+        float(expected[a, b]),
+        float(given.values[a, b]),
+        between(float(expected[a, b]), float(given.values[a, b]), dtype),
+        given.position(a, b) or "",
+    )
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    """How the submission was read."""
+    notes = list(comparison.submission.notes)
+    if comparison.submission.reading:
+        notes.append(
+            "names and shapes do not tell how the arrays are stored; they are read with "
+            f"{comparison.submission.reading}"
+        )
+    if comparison.divided:
+        notes.append("δ is divided by the number of examples already, which is as good")
+    return notes

@@ -1,0 +1,318 @@
+"""Backpropagation in matrix form with lines that can be switched to wrong ones.
+
+`Student` computes what somebody computes who made a given set of mistakes, each quantity with the
+bound on its rounding (see `rounding`). A quantity is computed when it is asked for and kept, under
+the mistakes that can reach it: so all sets that agree up to some line share the work up to there.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .catalogue import BACKWARD, BY_NAME, FORWARD, GRADIENT, UPDATE, Atom, Case
+from .rounding import Arithmetic, Bounded
+
+#: A set of mistakes, layer by layer.
+Atoms = frozenset[Atom]
+NONE: Atoms = frozenset()
+
+#: Of all quantities that are kept; the least recently used go first.
+MOST_BYTES = 2**28
+
+STALE = "updated-while-going-back"
+
+
+class Quantity(NamedTuple):
+    """S^(l), x^(l), δ^(l), the gradient or the new weights of a layer."""
+
+    kind: str
+    l: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is given: W[l] (n_l + 1, n_{l+1}), x (N, n_0), y (N, n_L), and η if it is known."""
+
+    case: Case
+    W: Sequence[Bounded]
+    x: Bounded
+    y: Bounded
+    eta: float | None
+
+    def order(self) -> list[Quantity]:
+        """All quantities in the order in which they are computed."""
+        L = self.case.L
+        forward = [Quantity(kind, l + (kind == "x")) for l in range(L) for kind in ("S", "x")]
+        back = [Quantity(kind, l) for l in reversed(range(L)) for kind in ("delta", "grad")]
+        steps = [Quantity("W_new", l) for l in reversed(range(L))] if self.eta is not None else []
+        return [Quantity("x", 0), *forward, *back, *steps]
+
+
+class Student:
+    """Every quantity of a problem under any set of mistakes."""
+
+    def __init__(self, problem: Problem, arithmetic: Arithmetic) -> None:
+        self.problem, self.case, self._do = problem, problem.case, arithmetic
+        self.rounding = arithmetic.rounding
+        self._kept: OrderedDict[tuple[Quantity, Atoms], Bounded] = OrderedDict()
+        self._bytes = 0
+
+    def compute(self, quantity: Quantity, atoms: Atoms) -> Bounded:
+        """The quantity under these mistakes; S, x and δ (N, n), the others like W[l]."""
+        key = (quantity, reaching(quantity, atoms))
+        found = self._kept.get(key)
+        if found is None:
+            found = self._compute(*key)
+            self._keep(key, found)
+        else:
+            self._kept.move_to_end(key)
+        return found
+
+    def _keep(self, key: tuple[Quantity, Atoms], value: Bounded) -> None:
+        self._kept[key] = value
+        self._bytes += value.nbytes
+        while self._bytes > MOST_BYTES and len(self._kept) > 1:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= oldest.nbytes
+
+    def _compute(self, quantity: Quantity, atoms: Atoms) -> Bounded:
+        kind, l = quantity
+        if kind == "S":
+            return self._sums(l, atoms)
+        if kind == "x":
+            return self._outputs(l, atoms)
+        if kind == "delta":
+            return self._last_delta(atoms) if l == self.case.last else self._hidden_delta(l, atoms)
+        if kind == "product":
+            return self._product(l, atoms)
+        return self._gradient(l, atoms) if kind == "grad" else self._new_weights(l, atoms)
+
+    # --- Forward. -------------------------------------------------------------------------------
+
+    def _sums(self, l: int, atoms: Atoms) -> Bounded:
+        """S^(l) = x^(l) W^(l)."""
+        W, x = self.problem.W[l], self._inputs(l, atoms)
+        if Atom("transposed-forward", l) in atoms:
+            W = Bounded(*(np.vstack([w[:1], w[1:].T]) for w in (W.value, W.error)))
+        if Atom("bias-left-out", l) in atoms:
+            W, x = W[1:], x[:, 1:]
+        return self._do.matmul(x, W)
+
+    def _outputs(self, l: int, atoms: Atoms) -> Bounded:
+        """x^(l) without the constant node: the inputs, or g(S^(l−1))."""
+        if l == 0:
+            return self.problem.x
+        S, name = self.compute(Quantity("S", l - 1), atoms), self.case.activations[l - 1]
+        if name != "softmax":
+            return self._do.activation(name, S)
+        if Atom("softmax-over-batch", l - 1) in atoms:
+            return self._do.softmax(S.transposed).transposed
+        return self._do.softmax(S)
+
+    def _inputs(self, l: int, atoms: Atoms) -> Bounded:
+        """x^(l) with the constant node."""
+        return _with_constant(self.compute(Quantity("x", l), atoms))
+
+    # --- Backward. ------------------------------------------------------------------------------
+
+    def _last_delta(self, atoms: Atoms) -> Bounded:
+        """δ^(L−1), from the loss and the output activation."""
+        case, last = self.case, self.case.last
+        x, y = self.compute(Quantity("x", case.L), atoms), self.problem.y
+        if Atom("softmax-twice", last) in atoms:
+            error = self._do.jacobian_product(x, self._do.difference(self._do.softmax(x), y))
+        elif case.absorbed and Atom("softmax-diagonal", last) in atoms:
+            error = self._do.product(y.times(-1), self._do.complement(x))
+        elif case.loss == "cross_entropy":
+            error = self._summed_error(x, y)
+        else:
+            error = self._do.difference(x, y)
+        upstream = error.times(self._loss_factor(atoms))
+        if case.absorbed:
+            return self._absorbed(upstream, x, atoms)
+        if case.softmax:
+            if Atom("slope-left-out", last) in atoms:
+                return upstream
+            if Atom("softmax-diagonal", last) in atoms:
+                return self._do.product(upstream, self._do.product(x, self._do.complement(x)))
+            return self._do.jacobian_product(x, upstream)
+        return self._sloped(upstream, last, atoms)
+
+    def _summed_error(self, x: Bounded, y: Bounded) -> Bounded:
+        """x − y as Σ_k (−y_k / x_k) x_k ([j = k] − x_j) gives it too: x_j Σ_k y_k − y_j."""
+        difference, n = self._do.difference(x, y), x.value.shape[1]
+        left = np.abs(y.value.sum(axis=1, keepdims=True) - 1) * x.value
+        scale = np.abs(x.value) + np.abs(y.value)
+        return self._do.rounded(difference.value, difference.error + left, scale, n)
+
+    def _loss_factor(self, atoms: Atoms) -> float:
+        """What x − y is multiplied by in the derivative of the loss."""
+        case, last = self.case, self.case.last
+        made = {name for name, layer in atoms if layer == last}
+        factor = {"sse": 2.0, "mse": 2.0 / case.sizes[-1]}.get(case.loss, 1.0)
+        factor *= -1 if "error-swapped" in made else 1
+        factor *= 0.5 if "factor-2-left-out" in made else 1
+        factor *= 2 if "factor-2-too-many" in made else 1
+        factor /= case.sizes[-1] if "mean-over-outputs" in made else 1
+        return factor * (case.sizes[-1] if "not-mean-over-outputs" in made else 1)
+
+    def _absorbed(self, delta: Bounded, x: Bounded, atoms: Atoms) -> Bounded:
+        """δ of a loss that has absorbed g′; what is multiplied once more is a mistake."""
+        last = self.case.last
+        if Atom("slope-twice", last) in atoms:
+            return self._do.product(delta, self._do.product(x, self._do.complement(x)))
+        if Atom("jacobian-twice", last) in atoms:
+            return self._do.jacobian_product(x, delta)
+        return delta
+
+    def _hidden_delta(self, l: int, atoms: Atoms) -> Bounded:
+        """δ^(l) = (δ^(l+1) W^(l+1)[1:]ᵀ) g′(S^(l))."""
+        above = self.compute(Quantity("delta", l + 1), atoms)
+        W = self.problem.W[l + 1]
+        if Atom(STALE, l) in atoms:
+            W = self.compute(Quantity("W_new", l + 1), atoms)
+        if Atom("weights-of-wrong-layer", l) in atoms:
+            W = self.problem.W[l]
+        W = W[:-1] if Atom("bias-row-in-delta", l) in atoms else W[1:]
+        if Atom("transposed-backward", l) not in atoms:
+            W = W.transposed
+        return self._sloped(self._do.matmul(above, W), l, atoms)
+
+    def _sloped(self, upstream: Bounded, l: int, atoms: Atoms) -> Bounded:
+        """The derivative by x^(l+1) times g′(S^(l))."""
+        if Atom("slope-left-out", l) in atoms:
+            return upstream
+        name, S = self.case.activations[l], self.compute(Quantity("S", l), atoms)
+        if Atom("slope-formula-on-S", l) in atoms:
+            return self._do.product(upstream, self._formula(name, S))
+        if Atom("slope-of-x", l) in atoms:
+            S = self.compute(Quantity("x", l + 1), atoms)
+        elif Atom("slope-of-wrong-layer", l) in atoms:
+            S = self.compute(Quantity("S", l + 1), atoms)
+        elif Atom("relu-of-gradient", l) in atoms:
+            S = upstream
+        return self._do.product(upstream, self._do.slope(name, S))
+
+    def _formula(self, name: str, S: Bounded) -> Bounded:
+        """g′ by x, with S in the place of x."""
+        if name == "exp":
+            return S
+        if name == "sigmoid":
+            return self._do.product(S, self._do.complement(S))
+        return self._do.complement(self._do.product(S, S))
+
+    # --- Gradients and the step. ----------------------------------------------------------------
+
+    def _product(self, l: int, atoms: Atoms) -> Bounded:
+        """x^(l)ᵀ δ^(l), summed over the examples."""
+        above = l + 1 if Atom("delta-of-wrong-layer", l) in atoms else l
+        delta = self.compute(Quantity("delta", above), atoms)
+        if Atom("x-of-next-layer", l) in atoms:
+            x = self._inputs(l + 1, atoms)
+        elif Atom("x-of-previous-layer", l) in atoms:
+            x = self._inputs(l - 1, atoms)
+        elif Atom("gradient-of-sums", l) in atoms:
+            x = _with_constant(self.compute(Quantity("S", l - 1), atoms))
+        else:
+            x = self._inputs(l, atoms)
+        if Atom("last-example-only", l) in atoms:
+            x, delta = x[-1:], delta[-1:]
+        return self._do.matmul(x.transposed, delta)
+
+    def _gradient(self, l: int, atoms: Atoms) -> Bounded:
+        """∂f/∂W^(l): the product, divided, and what mistakes make of it."""
+        total = self.compute(Quantity("product", l), atoms)
+        made = {name for name, layer in atoms if layer == l}
+        N = self.case.N
+        divisor = N if self.case.reduction == "mean" else 1
+        divisor = 1 if "sum-instead-of-mean" in made else divisor
+        divisor = N * N if "divided-twice" in made else divisor
+        divisor = N if "mean-instead-of-sum" in made else divisor
+        sign = -1 if "gradient-sign" in made else 1
+        factor = sign * (2 if "accumulated" in made else 1) / divisor
+        # Every term may have been divided, and the factors of it, instead of the sum.
+        gradient = self._do.rounded(
+            total.value * factor, total.error * abs(factor), np.abs(total.value * factor), 4
+        )
+        if "bias-gradient-zero" in made:
+            gradient.value[0] = gradient.error[0] = 0
+        if "bias-not-averaged" in made:
+            gradient.value[0] *= divisor
+            gradient.error[0] *= divisor
+        return gradient
+
+    def _new_weights(self, l: int, atoms: Atoms) -> Bounded:
+        """w − η ∂f/∂w."""
+        assert self.problem.eta is not None
+        W, gradient = self.problem.W[l], self.compute(Quantity("grad", l), atoms)
+        eta = 1.0 if Atom("eta-left-out", l) in atoms else self.problem.eta
+        eta = -eta if Atom("ascent", l) in atoms else eta
+        step = gradient.times(eta)
+        step = self._do.rounded(step.value, step.error, np.abs(step.value), 2)
+        new = self._do.difference(W, step)
+        if Atom("bias-not-updated", l) in atoms:
+            new.value[0], new.error[0] = W.value[0], W.error[0]
+        return new
+
+
+def reaching(quantity: Quantity, atoms: Atoms) -> Atoms:
+    """Those of the mistakes that can change this quantity."""
+    stale = [layer for name, layer in atoms if name == STALE]
+    return frozenset(atom for atom in atoms if _reaches(quantity, atom, stale))
+
+
+def _reaches(quantity: Quantity, atom: Atom, stale: Sequence[int]) -> bool:
+    """Whether this mistake can change this quantity; `stale`: where δ uses new weights."""
+    kind, l = quantity
+    stage = BY_NAME[atom.name].stage
+    if stage == FORWARD:
+        first = atom.layer + 1 if kind == "x" else atom.layer
+        return l >= first if kind in ("S", "x") else True
+    if kind in ("S", "x"):
+        return False
+    if stage == BACKWARD:
+        return atom.layer >= l
+    if any(layer >= l and atom.layer > layer for layer in stale):
+        return True
+    if atom.layer != l or kind == "delta":
+        return False
+    if kind == "product":
+        return BY_NAME[atom.name].line in ("x of the gradient", "δ of the gradient", "examples")
+    return stage == GRADIENT or (stage == UPDATE and kind == "W_new")
+
+
+def bounded_problem(
+    case: Case,
+    W: Sequence[np.ndarray],
+    x: tuple[np.ndarray, np.ndarray],
+    y: tuple[np.ndarray, np.ndarray],
+    eta: float | None,
+    arithmetic: Arithmetic,
+    *,
+    coarse: bool,
+) -> Problem:
+    """The problem as somebody has it whose arithmetic this is.
+
+    x and y come as they were given and as the network rounds them. coarse: the numbers had to be
+    rounded to a dtype that has fewer digits than the network.
+    """
+
+    def given(exact: np.ndarray, rounded: np.ndarray) -> Bounded:
+        values = exact.astype(np.float64)
+        return arithmetic.input(values, np.abs(values - rounded), coarse)
+
+    return Problem(case, [given(w, w) for w in W], given(*x), given(*y), eta)
+
+
+def _with_constant(x: Bounded) -> Bounded:
+    """A column of ones before the others."""
+    N = len(x.value)
+    return Bounded(
+        np.hstack([np.ones((N, 1)), x.value]),
+        np.hstack([np.zeros((N, 1)), x.error]),
+    )

@@ -1,0 +1,416 @@
+"""What somebody computed, brought into the legend's shapes.
+
+Arrays may be stored with the examples as rows or as columns, weights as (from, to) or (to, from),
+with the row of the biases or without it: shapes tell, and where they are square the names do, or
+the other arrays, or the caller. What nothing tells is read both ways (`readings`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..checks import describe, numeric, shorten
+from . import names
+from .catalogue import Case
+from .rounding import Floats
+from .student import Quantity
+
+Booleans = NDArray[np.bool_]
+
+#: Significant digits, or decimals, from which on numbers count as printed and read again.
+LEAST_DIGITS, LEAST_DECIMALS = 5, 4
+#: A float32 number is written with at most so many significant digits.
+FLOAT32_DIGITS = 9
+#: How many entries of an array are looked at for the number of their digits.
+LOOKED_AT = 500
+#: So many arrays are plenty: five kinds of a hundred layers, weights and biases apart.
+MOST_ARRAYS = 1000
+
+
+@dataclass(frozen=True)
+class Part:
+    """An array as it was given: its name, and how its axes lie in the legend's array.
+
+    swapped: it is the transpose; first: the row of the legend's array that its row 0 is.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    swapped: bool = False
+    first: int = 0
+
+    def position(self, row: int, column: int) -> str | None:
+        """`dz1[0, 2]` for this entry of the legend's array; None if it lies in another part."""
+        at = (row - self.first, column)
+        at = at[::-1] if self.swapped else at
+        if not self.shape:
+            return None
+        if len(self.shape) == 1:
+            return f"{self.name}[{column}]" if row == self.first else None
+        inside = 0 <= at[0] < self.shape[0] and 0 <= at[1] < self.shape[1]
+        return f"{self.name}[{at[0]}, {at[1]}]" if inside else None
+
+
+@dataclass
+class Given:
+    """One quantity as it was computed.
+
+    values in the legend's shape, without the constant node: S, x, δ (N, n), gradient and new
+    weights (n_l + 1, n_{l+1}); known, of the same shape, what of it was given; decimal_error: half
+    a unit of the last digit that was written.
+    """
+
+    quantity: Quantity
+    values: Floats
+    known: Booleans
+    dtype: np.dtype[Any]
+    parts: list[Part] = field(default_factory=list)
+    decimal_error: Floats | float = 0.0
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """The names that the arrays came with."""
+        return ", ".join(part.name for part in self.parts) or self.label
+
+    def position(self, row: int, column: int) -> str | None:
+        """Where the entry stands in the arrays as they came."""
+        return next(filter(None, (part.position(row, column) for part in self.parts)), None)
+
+
+@dataclass
+class Submission:
+    """Everything that somebody computed: quantities in order, u, and what there is to say.
+
+    unit_dtype: the dtype with the fewest digits that the numbers were computed in.
+    """
+
+    given: list[Given]
+    unit_dtype: np.dtype[Any]
+    notes: list[str]
+    reading: str = ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How arrays are stored: `outward`, weights as (to, from); `columns`, examples as columns."""
+
+    outward: bool
+    columns: bool
+
+    def __str__(self) -> str:
+        weights = "(to, from)" if self.outward else "(from, to)"
+        return f"weights as {weights}, examples as {'columns' if self.columns else 'rows'}"
+
+
+def flattened(computed: Mapping[Any, Any]) -> dict[str, NDArray[Any]]:
+    """Arrays by name; a list of arrays is numbered by layer.
+
+    Raises `TypeError` for what is no array of real numbers.
+    """
+    found: dict[str, NDArray[Any]] = {}
+    for name, value in computed.items():
+        if not isinstance(name, str):
+            raise TypeError(f"computed: expected names of arrays; got {describe(name)}")
+        if isinstance(value, list | tuple) and not any(c.isdecimal() for c in name):
+            for l, part in enumerate(value):
+                found[f"{name}[{l}]"] = _array(name, part)
+        elif not names.ignored(name):
+            found[name] = _array(name, value)
+    if len(found) > MOST_ARRAYS:
+        raise ValueError(f"computed: expected at most {MOST_ARRAYS} arrays; got {len(found)}")
+    return found
+
+
+def _array(name: str, value: object) -> NDArray[Any]:
+    if hasattr(value, "detach"):  # a tensor that remembers how it was computed
+        value = value.detach()
+    return numeric(f"computed[{shorten(repr(name))}]", value)
+
+
+def readings(
+    arrays: Mapping[str, NDArray[Any]],
+    case: Case,
+    W: Sequence[Floats],
+    *,
+    weights: str = "auto",
+    examples: str = "auto",
+    decimals: int | None = None,
+) -> list[Submission]:
+    """The submission, once for each way of reading it that nothing decides between.
+
+    weights: `in,out`, `out,in` or `auto`; examples: `rows`, `columns` or `auto`.
+    Raises `ValueError` for names that are not understood and shapes that do not fit.
+    """
+    parsed = [names.parse(text) for text in arrays]
+    if not parsed:
+        raise ValueError(
+            f"computed: expected arrays of backpropagation, as {names.EXAMPLES}; got none"
+        )
+    digits = _Digits.of(list(arrays.values()), decimals)
+    found: list[Submission] = []
+    problem: ValueError | None = None
+    numberings = names.layers(parsed, case.L)
+    for layers in numberings:
+        try:
+            for layout in _layouts(parsed, layers, arrays, case, weights, examples):
+                given, notes = _aligned(parsed, layers, arrays, case, W, layout)
+                for one in given:
+                    one.decimal_error = digits.error(one.values)
+                lowest = min(layers.values())
+                reading = f"{layout}, the lowest layer as {lowest}"
+                found.append(Submission(given, digits.dtype, notes + digits.notes, reading))
+        except ValueError as error:  # the shapes are those of other layers
+            problem = problem or error
+    if not found and problem is not None:
+        raise problem
+    if len(found) == 1:
+        found[0].reading = ""
+    return found
+
+
+def aligned(given: list[Given], decimals: int | None = None) -> Submission:
+    """A submission of quantities that are in the legend's shapes already."""
+    if not given:
+        raise ValueError("computed: expected results of backpropagation; got none")
+    digits = _Digits.of([one.values[one.known] for one in given], decimals)
+    for one in given:
+        one.decimal_error = digits.error(one.values)
+    return Submission(given, digits.dtype, digits.notes)
+
+
+def _layouts(
+    parsed: Sequence[names.Name],
+    layers: Mapping[str, int],
+    arrays: Mapping[str, NDArray[Any]],
+    case: Case,
+    weights: str,
+    examples: str,
+) -> list[Layout]:
+    """The ways to store arrays that are possible here."""
+    outward: set[bool] = set() if weights == "auto" else {weights == "out,in"}
+    columns: set[bool] = set() if examples == "auto" else {examples == "columns"}
+    doubtful = [False, False]
+    for name in parsed:
+        shape, l = arrays[name.text].shape, layers[name.text]
+        if len(shape) != 2 or name.words.bias:
+            continue
+        if name.words.kind in ("grad", "W_new"):
+            ways = _weight_ways(shape, case.sizes[l], case.sizes[l + 1])
+            if name.words.outward is None and weights == "auto":
+                doubtful[0] |= len(ways) > 1
+                outward |= ways if len(ways) == 1 else set()
+        elif examples == "auto":
+            ways = _example_ways(shape, case, name.words.kind, l)
+            doubtful[1] |= len(ways) > 1
+            columns |= ways if len(ways) == 1 else set()
+    both = [False, True]
+    return [
+        Layout(to, by)
+        for by in (sorted(columns)[:1] or (both if doubtful[1] else [False]))
+        for to in (sorted(outward)[:1] or (both if doubtful[0] else [False]))
+    ]
+
+
+def _weight_ways(shape: tuple[int, ...], n: int, m: int) -> set[bool]:
+    """Whether an array of this shape can be stored (from, to) (False) or (to, from) (True)."""
+    inward = {(n, m), (n + 1, m)}
+    return {way for way in (False, True) if (shape[::-1] if way else shape) in inward}
+
+
+def _example_ways(shape: tuple[int, ...], case: Case, kind: str, l: int) -> set[bool]:
+    """Whether an array of this shape can have examples as rows (False), as columns (True)."""
+    fits = {(case.N, width) for width in _widths(case, kind, l)}
+    return {way for way in (False, True) if (shape[::-1] if way else shape) in fits}
+
+
+def _widths(case: Case, kind: str, l: int) -> tuple[int, ...]:
+    """How many numbers an example has; for x also with the constant node."""
+    n = case.sizes[l] if kind == "x" else case.sizes[l + 1]
+    return (n, n + 1) if kind == "x" else (n,)
+
+
+def _aligned(
+    parsed: Sequence[names.Name],
+    layers: Mapping[str, int],
+    arrays: Mapping[str, NDArray[Any]],
+    case: Case,
+    W: Sequence[Floats],
+    layout: Layout,
+) -> tuple[list[Given], list[str]]:
+    """The quantities in the legend's shapes, without the old weights."""
+    found: dict[Quantity, Given] = {}
+    placed = [_placed(name, arrays[name.text], case, layers[name.text], layout) for name in parsed]
+    old = _old_weights(parsed, layers, placed, W)
+    for name, (values, part) in zip(parsed, placed, strict=True):
+        if name.text in old:
+            continue
+        l = layers[name.text]
+        quantity = Quantity(name.words.kind, l)
+        shape = W[l].shape if name.words.kind in ("grad", "W_new") else values.shape
+        rows = slice(part.first, part.first + len(values))
+        one = found.get(quantity)
+        if one is None:
+            dtype = arrays[name.text].dtype
+            one = found[quantity] = Given(quantity, np.zeros(shape), np.zeros(shape, bool), dtype)
+        if one.known[rows].any():
+            raise ValueError(
+                f"computed: expected each quantity once; got {one.name} and {name.text}"
+            )
+        one.values[rows], one.known[rows] = values, True
+        one.parts.append(part)
+    notes = [f"{', '.join(old)}: the weights before the step; not results"] if old else []
+    return list(found.values()), notes
+
+
+def _old_weights(
+    parsed: Sequence[names.Name],
+    layers: Mapping[str, int],
+    placed: Sequence[tuple[Floats, Part]],
+    W: Sequence[Floats],
+) -> list[str]:
+    """Names of weights that stand beside the results as they were before the step.
+
+    They are not said to be new, and all of them are what the network has: where only some are,
+    those were not updated.
+    """
+    bare = [both for both in zip(parsed, placed, strict=True) if both[0].words.bare]
+    for name, (values, part) in bare:
+        present = W[layers[name.text]][part.first : part.first + len(values)]
+        single = present.astype(np.float32)
+        if not (np.array_equal(values, present) or np.array_equal(values, single)):
+            return []
+    return [name.text for name, _ in bare]
+
+
+def _placed(
+    name: names.Name, array: NDArray[Any], case: Case, l: int, layout: Layout
+) -> tuple[Floats, Part]:
+    """One array in the legend's shape."""
+    if name.words.kind in ("grad", "W_new"):
+        return _weights(name, array, case.sizes[l], case.sizes[l + 1], layout)
+    return _rows(name, array, case, l, layout)
+
+
+def _weights(
+    name: names.Name, array: NDArray[Any], n: int, m: int, layout: Layout
+) -> tuple[Floats, Part]:
+    """A matrix of weights or a vector of biases as rows of the legend's (n + 1, m)."""
+    text, shape = name.text, array.shape
+    part = Part(text, shape)
+    if name.words.bias:
+        if array.size != m or array.ndim > 2:
+            raise ValueError(f"{text}: expected shape ({m},) of the biases; got {shape}")
+        return array.reshape(1, m).astype(np.float64), replace(part, shape=(m,))
+    ways = _weight_ways(shape, n, m) if array.ndim == 2 else set()
+    if not ways:
+        raise ValueError(
+            f"{text}: expected shape {(n, m)} or {(m, n)}, or {(n + 1, m)} with the row of the "
+            f"biases; got {shape}"
+        )
+    wanted = layout.outward if name.words.outward is None else name.words.outward
+    swapped = wanted if len(ways) == 2 else ways.pop()
+    values = (array.T if swapped else array).astype(np.float64)
+    return values, replace(part, swapped=swapped, first=n + 1 - len(values))
+
+
+def _rows(
+    name: names.Name, array: NDArray[Any], case: Case, l: int, layout: Layout
+) -> tuple[Floats, Part]:
+    """S, x or δ as (N, n), without the constant node."""
+    text, kind = name.text, name.words.kind
+    widths = _widths(case, kind, l)
+    if array.ndim == 1 and case.N == 1 and len(array) in widths:
+        array = array[None, :]
+    elif array.ndim == 1 and widths[0] == 1 and len(array) == case.N:
+        array = array[:, None]
+    ways = _example_ways(array.shape, case, kind, l) if array.ndim == 2 else set()
+    if not ways:
+        raise ValueError(
+            f"{text}: expected shape {(case.N, widths[0])}, a row per example; got {array.shape}"
+        )
+    swapped = layout.columns if len(ways) == 2 else ways.pop()
+    shape = array.shape
+    values = (array.T if swapped else array).astype(np.float64)
+    if values.shape[1] == widths[0]:
+        return values, Part(text, shape, swapped)
+    if (values[:, 0] == 1).all():
+        return values[:, 1:], Part(text, ())
+    if (values[:, -1] == 1).all():
+        return values[:, :-1], Part(text, ())
+    raise ValueError(f"{text}: expected the constant 1 in the first column; got others")
+
+
+@dataclass(frozen=True)
+class _Digits:
+    """How exactly the numbers are written: in which dtype, and with how many decimal digits."""
+
+    dtype: np.dtype[Any]
+    digits: int | None
+    decimals: int | None
+
+    @classmethod
+    def of(cls, arrays: Sequence[NDArray[Any]], decimals: int | None) -> _Digits:
+        """What the numbers themselves tell; a program writes all of them in one way."""
+        kinds = [array.dtype for array in arrays if array.dtype.kind == "f"]
+        dtype = min(kinds, key=lambda kind: -np.finfo(kind).eps, default=np.dtype(np.float64))
+        if dtype.itemsize > 8:
+            dtype = np.dtype(np.float64)
+        sample = np.concatenate([_looked_at(array) for array in arrays])
+        if dtype.itemsize < 8:
+            return cls(dtype, None, decimals)
+        digits = next((d for d in range(1, 16) if _has_digits(sample, d)), None)
+        places = next((d for d in range(13) if (np.round(sample, d) == sample).all()), None)
+        if (digits is not None and digits <= FLOAT32_DIGITS) or _single(sample, places):
+            dtype = np.dtype(np.float32)
+        if decimals is not None:
+            return cls(dtype, None, decimals)
+        if places is not None and places < LEAST_DECIMALS:
+            return cls(dtype, None, None)  # whole numbers, or halves: computed by hand
+        if places is None and (digits is None or digits < LEAST_DIGITS):
+            return cls(dtype, None, None)
+        return cls(dtype, digits if places is None else None, places)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know about it."""
+        if self.decimals is not None:
+            return [f"the numbers are read as rounded to {self.decimals} decimals"]
+        if self.digits is not None:
+            return [f"the numbers are read as rounded to {self.digits} significant digits"]
+        return []
+
+    def error(self, values: Floats) -> Floats | float:
+        """Half a unit of the last digit."""
+        if self.decimals is not None:
+            return 0.5 * 10.0**-self.decimals
+        if self.digits is None:
+            return 0.0
+        with np.errstate(divide="ignore"):
+            exponent = np.floor(np.log10(np.abs(values)))
+        half: Floats = np.where(values == 0, 0, 0.5 * 10.0 ** (exponent + 1 - self.digits))
+        return half
+
+
+def _looked_at(array: NDArray[Any]) -> Floats:
+    """Finite entries of an array, evenly spread."""
+    flat = array.ravel().astype(np.float64)
+    flat = flat[:: max(1, len(flat) // LOOKED_AT)]
+    return flat[np.isfinite(flat)]
+
+
+def _single(sample: Floats, places: int | None) -> bool:
+    """Whether all numbers are those of a float32, printed perhaps to so many decimals."""
+    with np.errstate(over="ignore"):
+        wide = sample.astype(np.float32).astype(np.float64)
+    return bool((wide == sample).all() or (places and (np.round(wide, places) == sample).all()))
+
+
+def _has_digits(sample: Floats, digits: int) -> bool:
+    """Whether no number has more significant digits."""
+    return all(float(f"{value:.{digits - 1}e}") == value for value in sample.tolist())

@@ -1,0 +1,201 @@
+"""Names and layouts: the notations that readers come with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from problems import Problem
+
+import loopbp
+from loopbp.mistakes import names
+from loopbp.mistakes.names import parse
+
+PROBLEM = Problem((4, 5, 3, 2), ("sigmoid", "tanh"), "softmax", "cross_entropy", 6, "float64", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "bias", "number"),
+    [
+        ("S0", "S", False, 0),
+        ("S^(2)", "S", False, 2),
+        ("z[1]", "S", False, 1),
+        ("u_1", "S", False, 1),
+        ("f_0", "S", False, 0),
+        ("x1", "x", False, 1),
+        ("a_2", "x", False, 2),
+        ("h_1", "x", False, 1),
+        ("y2", "x", False, 2),
+        ("activations[1]", "x", False, 1),
+        ("delta0", "delta", False, 0),
+        ("δ⁽¹⁾", "delta", False, 1),
+        ("δ_1", "delta", False, 1),
+        ("dz1", "delta", False, 1),
+        ("z[1].grad", "delta", False, 1),
+        ("∂ℓ/∂f_1", "delta", False, 1),
+        ("dE/du_1", "delta", False, 1),
+        ("deltas[1]", "delta", False, 1),
+        ("grad0", "grad", False, 0),
+        ("dW1", "grad", False, 1),
+        ("grad_W1", "grad", False, 1),
+        ("weight0.grad", "grad", False, 0),
+        ("layers.0.weight.grad", "grad", False, 0),
+        ("layers[2].weight.grad", "grad", False, 2),
+        ("fc1.weight.grad", "grad", False, 1),
+        ("coef_grads[0]", "grad", False, 0),
+        ("∂ℓ/∂Ω_1", "grad", False, 1),
+        ("db1", "grad", True, 1),
+        ("layers.0.bias.grad", "grad", True, 0),
+        ("intercept_grads[1]", "grad", True, 1),
+        ("∂ℓ/∂β_1", "grad", True, 1),
+        ("W0_new", "W_new", False, 0),
+        ("new_W1", "W_new", False, 1),
+        ("layers.2.weight", "W_new", False, 2),
+        ("coefs_[1]", "W_new", False, 1),
+        ("b1_new", "W_new", True, 1),
+        ("β_1", "W_new", True, 1),
+        ("intercepts_[0]", "W_new", True, 0),
+    ],
+)
+def test_names_are_understood(text, kind, bias, number):
+    name = parse(text)
+    assert (name.words.kind, name.words.bias, name.number) == (kind, bias, number)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("detla0", "did you mean delta0?"),
+        ("gard1", "did you mean grad1?"),
+        ("weigth0.grad", "did you mean"),
+        ("qqq", "expected names as S0"),
+        ("W0_1", "expected one number"),
+        ("W12345678", "expected one number"),
+        ("\x1b[2J0", "\\x1b"),
+        ("S\x1b0", "\\x1b"),
+        ("S\u202e0", "\\u202e"),
+        ("S" + "_" * 100 + "0", "…"),
+    ],
+)
+def test_others_are_not(text, message):
+    with pytest.raises(ValueError) as caught:
+        parse(text)
+    assert message in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("texts", "L", "expected"),
+    [
+        (["dW0", "dW1", "dW2"], 3, [[0, 1, 2]]),
+        (["dW1", "dW2", "dW3"], 3, [[0, 1, 2]]),
+        (["0.weight", "2.weight", "4.weight"], 3, [[0, 1, 2]]),
+        (["dW3"], 3, [[2]]),
+        (["dW0"], 3, [[0]]),
+        (["dW1"], 3, [[1], [0]]),
+        (["x0", "x3"], 3, [[0, 3]]),
+        (["a1", "a4"], 3, [[0, 3]]),
+        (["grad"], 1, [[0]]),
+        (["out"], 3, [[3]]),
+    ],
+)
+def test_layers_are_counted_as_people_count(texts, L, expected):
+    found = names.layers([parse(text) for text in texts], L)
+    assert [list(way.values()) for way in found] == expected
+
+
+def computed(way: str) -> dict[str, object]:
+    """Right numbers in another notation and layout."""
+    trace = PROBLEM.network().backprop(*PROBLEM.data())
+    ls = range(3)
+    if way == "PyTorch":
+        return {f"layers.{2 * l}.weight.grad": trace.grad[l][1:].T for l in ls} | {
+            f"layers.{2 * l}.bias.grad": trace.grad[l][0] for l in ls
+        }
+    if way == "scikit-learn":
+        return {
+            "coef_grads": [g[1:] for g in trace.grad],
+            "intercept_grads": [g[0] for g in trace.grad],
+            "deltas": list(trace.delta),
+            "activations": [trace.x[0][:, 1:], trace.x[1][:, 1:], trace.x[2][:, 1:], trace.x[3]],
+        }
+    if way == "columns, from 1":
+        return {f"dz{l + 1}": trace.delta[l].T for l in ls} | {
+            f"db{l + 1}": trace.grad[l][:1].T for l in ls
+        }
+    if way == "with the row of the biases, transposed":
+        return {f"∂ℓ/∂Ω_{l}": trace.grad[l].T for l in ls} | {"f_0": trace.S[0].T}
+    if way == "the constant last":
+        return {"h_1": np.roll(trace.x[1], -1, axis=1), "h_2": trace.x[2]}
+    raise AssertionError(way)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "PyTorch",
+        "scikit-learn",
+        "columns, from 1",
+        "with the row of the biases, transposed",
+        "the constant last",
+    ],
+)
+def test_layouts_are_recognised(way):
+    arrays = computed(way)
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    found = loopbp.diagnose(net, X, Y, arrays)
+    assert found.agrees, found
+    assert len(found.rows) >= 2
+    # and that it is these numbers that agree: twice as large they do not
+    name, value = next(iter(arrays.items()))
+    twice = [2 * np.asarray(v) for v in value] if isinstance(value, list) else 2 * value
+    if way != "the constant last":
+        assert not loopbp.diagnose(net, X, Y, arrays | {name: twice}).agrees
+
+
+def test_square_arrays_are_read_both_ways_unless_the_caller_says():
+    problem = Problem((4, 4, 4), ("sigmoid",), "softmax", "sse", 4, "float64", 1)
+    net, (X, Y) = problem.network(), problem.data()
+    trace = net.backprop(X, Y)
+    outward = {"dW0": trace.grad[0][1:].T, "delta0": trace.delta[0].T}
+    found = loopbp.diagnose(net, X, Y, outward)
+    assert found.agrees
+    assert "weights as (to, from), examples as columns" in " ".join(found.notes)
+    assert loopbp.diagnose(net, X, Y, outward, weights="out,in", examples="columns").agrees
+    assert not loopbp.diagnose(net, X, Y, outward, weights="in,out").agrees
+    assert not loopbp.diagnose(net, X, Y, outward, examples="rows").agrees
+    # a name that says how weights are stored is believed
+    assert loopbp.diagnose(net, X, Y, {"layers.0.weight.grad": trace.grad[0][1:].T}).agrees
+    assert not loopbp.diagnose(net, X, Y, {"layers.0.weight.grad": trace.grad[0][1:]}).agrees
+
+
+def test_shapes_count_more_than_names():
+    """Called as in PyTorch, stored the other way round."""
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    grad = net.backprop(X, Y).grad
+    assert loopbp.diagnose(net, X, Y, {"layers.0.weight.grad": grad[0][1:]}).agrees
+    assert loopbp.diagnose(net, X, Y, {"layers.0.weight.grad": grad[0][1:].T}).agrees
+
+
+def test_old_weights_beside_the_results_are_not_results():
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    trace = net.backprop(X, Y)
+    old = {f"W{l}": w[1:] for l, w in enumerate(net.W)}
+    old |= {f"b{l}": w[0] for l, w in enumerate(net.W)}
+    found = loopbp.diagnose(net, X, Y, old | {"grad1": trace.grad[1]})
+    assert found.agrees and [row.quantity for row in found.rows] == ["grad"]
+    assert any("the weights before the step" in note for note in found.notes)
+    with pytest.raises(ValueError, match="got the old weights"):
+        loopbp.diagnose(net, X, Y, old)
+    # where the weights moved and the biases did not, these are results
+    moved = old | {
+        f"W{l}": (w - 0.5 * g)[1:] for l, (w, g) in enumerate(zip(net.W, trace.grad, strict=True))
+    }
+    found = loopbp.diagnose(net, X, Y, moved, eta=0.5)
+    assert "the biases are never updated" in found.summary
+
+
+def test_what_stands_beside_the_results_is_passed_over():
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    trace = net.backprop(X, Y)
+    beside = {"X": X, "Y": Y, "loss": np.array(7.0), "eta": np.array(0.1)}
+    assert loopbp.diagnose(net, X, Y, beside | {"grad0": trace.grad[0]}).agrees
