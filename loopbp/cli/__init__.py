@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 import loopbp
 
-from . import check, exactness, example, explain, page, report, terminal, train
+from . import check, convert, exactness, example, explain, page, report, terminal, train, verify
 from .options import FAILED, INTERRUPTED, spread
 
 
@@ -30,7 +30,14 @@ class Commands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # whoever read our results has gone
             raise
-        except (ValueError, TypeError, ArithmeticError, OSError, MemoryError) as problem:
+        except (
+            ValueError,
+            TypeError,
+            ArithmeticError,
+            OSError,
+            MemoryError,
+            ImportError,
+        ) as problem:
             if ctx.params["debug"]:
                 raise
             terminal.error(_message(problem))
@@ -53,6 +60,8 @@ COMMANDS = (
     explain.explain,
     example.example,
     page.page,
+    convert.convert,
+    verify.verify,
 )
 for command in COMMANDS:
     app.command()(spread(command))
