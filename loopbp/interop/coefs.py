@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import FloatArray, describe, shorten
+from ..checks import FloatArray, choice, describe
 from ..network import Network
 from .layers import Layer, build, check_total
 
 #: scikit-learn's names of what has another name here.
 NAMES = {"logistic": "sigmoid"}
-KNOWN = ("identity", "logistic", "tanh", "relu", "softmax")
+HIDDEN = ("identity", "logistic", "tanh", "relu")
+OUTPUTS = ("identity", "logistic", "softmax")
 
 
 def from_sklearn(est: Any, *, loss: str | None = None) -> Network:
@@ -51,7 +52,8 @@ def from_sklearn(est: Any, *, loss: str | None = None) -> Network:
         )
     if loss is None and getattr(est, "loss", None) == "poisson":
         raise ValueError("est: expected a squared error or a log loss; got loss='poisson'")
-    hidden, output = (_name(name, getattr(est, name)) for name in needed[2:])
+    hidden = _name("activation", est.activation, HIDDEN)
+    output = _name("out_activation_", est.out_activation_, OUTPUTS)
     if loss is None and output == "identity":
         loss = "half_sse"
     coefs, intercepts = list(est.coefs_), list(est.intercepts_)
@@ -80,10 +82,7 @@ def to_coefs(net: Network) -> tuple[list[FloatArray], list[FloatArray]]:
     return [W[1:].copy() for W in net.W], [W[0].copy() for W in net.W]
 
 
-def _name(attribute: str, name: object) -> str:
+def _name(attribute: str, name: object, known: tuple[str, ...]) -> str:
     """The activation's name here."""
-    if not isinstance(name, str) or name not in KNOWN:
-        raise ValueError(
-            f"{attribute}: expected one of {', '.join(KNOWN)}; got {shorten(repr(name))}"
-        )
-    return NAMES.get(name, name)
+    chosen = choice(attribute, name, known)
+    return NAMES.get(chosen, chosen)

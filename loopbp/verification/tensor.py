@@ -71,7 +71,8 @@ class Tensor:
     @cached_property
     def excess(self) -> Bounds:
         """|theirs − ours| / bound."""
-        return np.asarray(self.gap / self.bound)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(self.gap / self.bound)
 
     @property
     def beyond(self) -> int:
