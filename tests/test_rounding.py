@@ -7,7 +7,15 @@ import pytest
 from problems import PROBLEMS, Problem
 
 from loopbp.network import Network
-from loopbp.rounding import CONFIDENCE, SCALINGS, forward_bounds, gradient_bounds, ulps
+from loopbp.rounding import (
+    CONFIDENCE,
+    DERIVATIVE,
+    EVALUATION,
+    SCALINGS,
+    forward_bounds,
+    gradient_bounds,
+    ulps,
+)
 
 FLOAT32 = [problem for problem in PROBLEMS if problem.dtype == "float32"]
 
@@ -55,6 +63,34 @@ def test_bounds_by_hand() -> None:
     E_bias = gamma(1) * 5 + E_delta
     found = gradient_bounds(trace).grad[0].ravel()
     assert found.tolist() == pytest.approx([E_bias, 2 * E_bias], rel=1e-12)
+
+
+def test_bounds_through_two_layers_by_hand() -> None:
+    # 1-1-1, identity, weights 3 and 2, no biases: S = 3 and 6, δ = 6 − 5 = 1 and 2 · 1
+    net = Network([1, 1, 1], "identity", "identity", "half_sse", np.array([0.0, 3, 0, 2]))
+    trace = net.backprop([[1.0]], [[5.0]])
+    u = 2.0**-53
+    one, two = (1 + SCALINGS) * u, (2 + SCALINGS) * u  # γ of so many terms
+    E_x = 3 * two
+    E_S = 6 * two + 2 * E_x
+    assert forward_bounds(trace).S[1].item() == pytest.approx(E_S, rel=1e-9)
+    E_delta = E_S + 2 * one  # x − y, and times g′ = 1
+    E_below = 2 * one + 2 * E_delta + 2 * one  # the sum over k, and times g′ = 1
+    found = gradient_bounds(trace).grad
+    assert found[1][1, 0] == pytest.approx(3 * one + 3 * E_delta + E_x, rel=1e-9)
+    assert found[0][0, 0] == pytest.approx(2 * one + E_below, rel=1e-9)
+
+
+def test_the_errors_of_a_library_s_functions_by_hand() -> None:
+    # all weights 0: S = 0 exactly, x = σ(0) = ½ and g′ = ¼ are as good as the library's σ
+    net = Network([1, 1], (), "sigmoid", "half_sse", init="zeros")
+    trace = net.backprop([[1.0]], [[2.5]])
+    u = 2.0**-53
+    assert forward_bounds(trace).x[1].item() == pytest.approx(EVALUATION * u, rel=1e-12)
+    nine = (1 + SCALINGS) * u  # δ = ∂f/∂x g′ = −2 · ¼, then ∂f/∂w = δ
+    E_delta = 2 * DERIVATIVE * u + (EVALUATION * u + nine * 2) / 4 + nine * 0.5
+    found = gradient_bounds(trace).grad[0]
+    assert found.ravel().tolist() == pytest.approx([E_delta + nine * 0.5] * 2, rel=1e-9)
 
 
 @pytest.mark.parametrize("problem", FLOAT32, ids=str)
@@ -116,11 +152,26 @@ def test_a_sum_at_a_kink_may_fall_on_either_side() -> None:
     assert smooth.max() < 1e-13
 
 
+def test_products_that_underflow_are_within_the_bounds() -> None:
+    # w x = 10⁻⁵⁰ and δ x = 10⁻⁴⁶ are 0 in float32, which no relative error explains
+    for weight, y in ((1e-25, 0.0), (0.0, -1e-21)):
+        net = Network([1, 1], (), "identity", "sse", np.array([0.0, weight]), dtype="float32")
+        trace = net.backprop([[1e-25]], [[y]])
+        exact = net.copy(dtype="float64").backprop(trace.x[0][:, 1:], trace.y)
+        assert trace.grad is not None and exact.grad is not None
+        assert trace.grad[0][1, 0] == 0 and exact.grad[0][1, 0] != 0
+        assert (np.abs(trace.S[0] - exact.S[0]) <= forward_bounds(trace).S[0]).all()
+        assert (np.abs(trace.grad[0] - exact.grad[0]) <= gradient_bounds(trace).grad[0]).all()
+
+
 def test_bounds_that_overflow_are_infinite_not_nan() -> None:
-    net = Network([2, 2, 2], "exp", "identity", "sse", init="zeros", dtype="float32")
-    net.W[0][0] = 85
-    bounds = gradient_bounds(net.backprop([[1e-3, 1e-3]], [[1.0, 0.0]]))
-    assert not any(np.isnan(part).any() for part in bounds.grad)
+    # S = 10¹⁰ − 10¹⁰ = 0 give or take 10⁴; e^S is anything, and times a weight of 0 it is NaN
+    net = Network([2, 1, 1, 1], ("identity", "exp"), "identity", "sse", "zeros", dtype="float32")
+    net.W[0][1:] = [[1e10], [-1e10]]
+    net.W[1][1:] = 1
+    trace = net.backprop([[1.0, 1.0]], [[1.0]])
+    assert forward_bounds(trace).S[2].item() == np.inf
+    assert gradient_bounds(trace).grad[2].tolist() == [[np.inf], [np.inf]]
 
 
 def _summing(Y: np.ndarray, loss: str) -> np.ndarray:

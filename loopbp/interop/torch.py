@@ -273,13 +273,13 @@ def array_of(name: str, tensor: Any) -> NDArray[Any]:
 def _modules(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The modules of nested Sequentials, one after the other, with their names."""
     for name, module in model._modules.items():  # named_children() would name a shared one once
-        if _is_sequential(module):
+        if is_sequential(module):
             yield from _modules(module, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", module
 
 
-def _is_sequential(module: Any) -> bool:
+def is_sequential(module: Any) -> bool:
     """Whether it calls its children one after the other, and does nothing else."""
     return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
 
@@ -288,7 +288,7 @@ def chain_of(model: Any) -> Chain:
     """The linear layers and activations of a Sequential; raises for everything else."""
     if type(model) is nn.Linear:
         return Chain([("", model)], ["identity"])
-    if not _is_sequential(model):
+    if not is_sequential(model):
         raise TypeError(
             f"model: expected nn.Sequential, nn.Linear or a state_dict; got {describe(model)}"
         )

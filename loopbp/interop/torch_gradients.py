@@ -14,7 +14,7 @@ from torch.nn import functional
 from ..checks import choice, describe
 from ..network import REDUCTIONS, Network
 from .layers import Computed, Gradient, activations_given, check, refuse
-from .torch import DTYPES, Chain, array_of, chain_of, linear_layers, network_of
+from .torch import DTYPES, Chain, array_of, chain_of, is_sequential, linear_layers, network_of
 
 
 class _Criterion(NamedTuple):
@@ -75,8 +75,7 @@ def gradients(
     if dtype is not None:
         model = copy.deepcopy(model).to(getattr(torch, choice("dtype", dtype, DTYPES.values())))
     chain = _described(model, hidden, output)
-    layers = linear_layers(chain.linears)
-    check(layers)
+    check(linear_layers(chain.linears))
     known = None if criterion is None else _criterion(criterion)
     if known is not None:
         if loss not in (None, known.loss):
@@ -90,32 +89,29 @@ def gradients(
     net = _quietly(chain, loss)
     parameter = chain.linears[0][1].weight
     inputs = torch.as_tensor(X, dtype=parameter.dtype, device=parameter.device).detach()
-    flat = inputs.cpu().numpy().reshape(len(inputs), -1)
-    Y = torch.as_tensor(Y).detach()
-    if criterion is None:
-        if hidden is not None or output is not None:
-            raise ValueError("criterion: expected it with hidden and output: what the loss takes")
-        targets = net.targets(Y.cpu().numpy(), len(inputs))
-        value = _by_name(net.loss, chain.activations[-1], reduction, torch.from_numpy(targets))
+    targets = torch.as_tensor(Y).detach()
+    said = hidden is not None or output is not None
+    if criterion is not None:
+        targets = _targets(known, targets, parameter.dtype)
+        source = _called(criterion)
+    elif said:
+        raise ValueError("criterion: expected it with hidden and output: what the loss takes")
     else:
-        value, Y = criterion, _targets(criterion, Y, parameter.dtype)
-    number, grad = _autograd(model, chain.linears, inputs, Y.to(parameter.device), value)
-    called = "its loss of that name" if criterion is None else _called(criterion)
+        rows = torch.from_numpy(net.targets(targets.cpu().numpy(), len(inputs)))
+        criterion, source = _by_name(net.loss, chain.activations[-1], reduction, rows), net.loss
+    number, grad = _autograd(model, chain.linears, inputs, targets.to(parameter.device), criterion)
     outputs = net.sizes[-1] if known is not None and known.outputs else 1
     also = f", also a mean over the {outputs} outputs" if outputs > 1 else ""
-    notes = (
-        () if hidden is not None or output is not None else _notes(chain.activations[-1], called)
-    )
     return Computed(
         net,
-        flat,
-        Y.cpu().numpy(),
+        inputs.cpu().numpy().reshape(len(inputs), -1),
+        targets.cpu().numpy(),
         grad,
         number,
-        choice("reduction", reduction, REDUCTIONS),
+        reduction,
         1 / outputs,
-        f"PyTorch {torch.__version__} on {parameter.device}, {called}{also}",
-        notes,
+        f"PyTorch {torch.__version__} on {parameter.device}, {source}{also}",
+        () if said else _notes(chain.activations[-1], source),
     )
 
 
@@ -125,6 +121,11 @@ def _described(model: Any, hidden: str | Sequence[str] | None, output: str | Non
     Then the linear layers are those that the model registers, in this order.
     """
     if hidden is None and output is None:
+        if not is_sequential(model) and type(model) is not nn.Linear:
+            raise TypeError(
+                f"model: {type(model).__name__} is no nn.Sequential, and does not say its "
+                "activations: name them with hidden= and output="
+            )
         return chain_of(model)
     linears = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.Linear)]
     if not linears:
@@ -172,9 +173,8 @@ def _from_torch(criterion: Any) -> bool:
     return bool(type(criterion) is getattr(nn, type(criterion).__name__, None))
 
 
-def _targets(criterion: Any, Y: Any, dtype: Any) -> Any:
-    """Y as the criterion takes it: labels where it knows classes, otherwise numbers."""
-    known = _criterion(criterion)
+def _targets(known: _Criterion | None, Y: Any, dtype: Any) -> Any:
+    """Y as a criterion takes it: labels where it knows classes, otherwise numbers."""
     labels = Y.ndim == 1 and not Y.is_floating_point()
     if labels and (known is None or known.loss == "cross_entropy"):
         return Y.to(torch.int64)

@@ -9,6 +9,7 @@ import pytest
 from architectures import two_two_one
 
 import loopbp
+from loopbp.rounding import gradient_bounds
 
 X = np.array([[0.5, -1.0], [2.0, 0.25], [-0.75, 1.5]])
 Y = np.array([[0.5], [-1.0], [2.0]])
@@ -66,6 +67,13 @@ def test_one_entry_beyond_its_bound_is_enough_and_one_within_is_none() -> None:
         assert again.beyond == beyond
         assert again.worst.bound == pytest.approx(bound)
         assert again.frame["of_bound"].max() == pytest.approx(share, rel=0.05)
+
+
+def test_the_bound_is_that_of_two_careful_computations() -> None:
+    found = loopbp.verify(gradients(), X, Y, net=two_two_one())
+    for l, E in enumerate(gradient_bounds(found.trace).grad):
+        biases, weights = found.tensors[2 * l : 2 * l + 2]
+        assert np.vstack([biases.bound, weights.bound]).tolist() == (2 * E).tolist()
 
 
 def test_a_network_whose_gradient_is_all_zero() -> None:

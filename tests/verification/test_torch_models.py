@@ -142,6 +142,11 @@ def test_a_wrong_derivative_of_g_is_found_where_it_is(wrong: Any) -> None:
     assert "on the way back, layer 0 is the first that differs" in str(found)
 
 
+def test_a_model_of_any_kind_without_names_is_refused() -> None:
+    with pytest.raises(TypeError, match="Own is no nn.Sequential.* hidden= and output="):
+        loopbp.verify(Own(torch.tanh), X, LABELS, criterion=nn.CrossEntropyLoss())
+
+
 def test_another_activation_than_said_is_found() -> None:
     assert own(torch.sigmoid).verdict == "differ"
 
@@ -151,6 +156,18 @@ def test_a_layer_that_gradients_do_not_reach_is_found() -> None:
     rows = found.frame.set_index(["layer", "tensor"])
     assert rows.loc[(0, "weights"), "theirs"] == 0
     assert rows["beyond"].tolist() == [4, 8, 0, 0]
+
+
+def test_pytorch_s_softplus_beyond_its_threshold_is_no_error() -> None:
+    # beyond 20 it is s itself: 7.6e-10 less than ln(1 + e^21), and its derivative is 1
+    line = nn.Sequential(nn.Linear(1, 1), nn.Softplus()).double()
+    with torch.no_grad():
+        line[0].bias.fill_(21.0)
+        line[0].weight.fill_(0.0)
+    found = loopbp.verify(line, [[1.0]], [[0.0]], loss="half_sse")
+    assert found.passed and found.worst.error > 1e-10
+    tight = loopbp.verify(to_torch(found.net), [[1.0]], [[0.0]], loss="half_sse")
+    assert tight.passed and tight.worst.error < 1e-14
 
 
 def test_the_broadcasting_mistake_is_found() -> None:
