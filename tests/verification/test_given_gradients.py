@@ -47,6 +47,14 @@ def test_the_reduction_is_compared_as_it_was_said() -> None:
     )
 
 
+def test_almost_a_factor_is_not_taken_for_one() -> None:
+    nearly = [2 * part for part in gradients()]
+    nearly[1][0, 0] *= 1 + 1e-6
+    assert loopbp.verify(nearly, X, Y, net=two_two_one()).explanations == ()
+    nearly[1][0, 0] /= 1 + 1e-6
+    assert len(loopbp.verify(nearly, X, Y, net=two_two_one()).explanations) == 1
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
 def test_what_is_not_a_number_differs(value: float) -> None:
     wrong = gradients()

@@ -147,6 +147,24 @@ def test_a_model_of_any_kind_without_names_is_refused() -> None:
         loopbp.verify(Own(torch.tanh), X, LABELS, criterion=nn.CrossEntropyLoss())
 
 
+def test_the_first_wrong_layer_is_that_next_to_the_loss() -> None:
+    net = loopbp.Network([2, 3, 3, 3, 2], "tanh", "identity", "mse", seed=5)
+    built = to_torch(net)
+    for index in (0, 4):
+        built[index].bias.register_hook(lambda gradient: gradient + 1)
+    found = loopbp.verify(built, X, X, loss="mse")
+    assert found.frame["beyond"].tolist() == [3, 0, 0, 0, 3, 0, 0, 0]
+    assert "on the way back, layer 2 is the first that differs" in str(found)
+
+
+@pytest.mark.parametrize("loss", ["sse", "half_sse", "mse", "cross_entropy"])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_loss_by_its_name_alone(loss: str, reduction: str) -> None:
+    found = loopbp.verify(model(), X, np.eye(3), loss=loss, reduction=reduction)
+    assert found.passed
+    assert found.loss == pytest.approx(found.trace.loss, rel=1e-12)
+
+
 def test_another_activation_than_said_is_found() -> None:
     assert own(torch.sigmoid).verdict == "differ"
 
