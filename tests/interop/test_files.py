@@ -88,6 +88,16 @@ def test_missing_biases_are_told() -> None:
     assert "note: 0.weight: this layer has no biases" in result.stdout
 
 
+def test_a_file_with_other_bits_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    two_two_one().save("net.npz")
+    other = two_two_one()
+    other.W[0][0, 0] = np.nextafter(0.25, 1)
+    monkeypatch.setattr(files, "write", lambda net, path: other.save(path))
+    result = run("net.npz", "copy.npz")
+    assert result.exit_code == 2
+    assert "copy.npz: read again, the network is not the same" in result.stderr
+
+
 def test_other_extensions_are_refused() -> None:
     two_two_one().save("net.npz")
     for arguments in (("net.npz", "net.h5"), ("net.h5", "net.npz")):
