@@ -26,5 +26,9 @@ from .trace import Trace as Trace
 from .training import History as History
 from .training import NonFiniteError as NonFiniteError
 from .training import TrainingInterrupted as TrainingInterrupted
+from .verification import Verification as Verification
+from .verification import VerificationError as VerificationError
+from .verification import assert_gradients as assert_gradients
+from .verification import verify as verify
 
 __version__: str

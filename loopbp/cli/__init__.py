@@ -16,6 +16,7 @@ import loopbp
 
 from . import (
     check,
+    convert,
     diagnose,
     exactness,
     example,
@@ -27,6 +28,7 @@ from . import (
     study,
     terminal,
     train,
+    verify,
 )
 from .options import FAILED, INTERRUPTED, spread
 
@@ -43,7 +45,14 @@ class Commands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # whoever read our results has gone
             raise
-        except (ValueError, TypeError, ArithmeticError, OSError, MemoryError) as problem:
+        except (
+            ValueError,
+            TypeError,
+            ArithmeticError,
+            OSError,
+            MemoryError,
+            ImportError,
+        ) as problem:
             if ctx.params["debug"]:
                 raise
             terminal.error(_message(problem))
@@ -70,6 +79,8 @@ COMMANDS = (
     example.example,
     page.page,
     study.study,
+    convert.convert,
+    verify.verify,
 )
 for command in COMMANDS:
     app.command()(spread(command))
