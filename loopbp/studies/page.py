@@ -16,7 +16,6 @@ from .drawing import COLOURS, colours_of
 from .result import StudyResult
 
 if TYPE_CHECKING:
-    import pandas as pd
     from jinja2 import Environment
     from matplotlib.figure import Figure
 
@@ -35,9 +34,9 @@ def page(result: StudyResult, command: str | None, seconds: float) -> str:
             colours=colours_of(picture + _PAGE_COLOURS),
             columns=result.study.columns,
             rows_in_frame=len(result.frame),
-            settings=[(name, _setting(name, value)) for name, value in result.settings.items()],
+            settings=settings(result),
             command=command,
-            footer=footer_line(provenance({"computing": seconds} if seconds else {})),
+            footer=footer(seconds),
         )
     )
 
@@ -65,19 +64,33 @@ def standalone_svg(figure: Figure) -> bytes:
 _PAGE_COLOURS = " ".join(f"var(--c{light.removeprefix('#')})" for light in list(COLOURS)[:4])
 
 
+def summary(result: StudyResult) -> tuple[list[str], list[list[str]]]:
+    """The headings and the cells of the short table."""
+    rows = result.summary.itertuples(index=False, name=None)
+    headings = [str(name) for name in result.summary.columns]
+    return headings, [[_cell(value) for value in row] for row in rows]
+
+
+def settings(result: StudyResult) -> list[tuple[str, str]]:
+    """Names and values of the settings."""
+    return [(name, _setting(name, value)) for name, value in result.settings.items()]
+
+
+def footer(seconds: float) -> str:
+    """What made the study, and when."""
+    return footer_line(provenance({"computing": seconds} if seconds else {}))
+
+
 def _content(result: StudyResult) -> dict[str, Any]:
     """What both templates show."""
+    headings, table = summary(result)
     return {
         "title": result.study.title,
         "name": result.name,
         "reading": result.reading,
-        "headings": [str(name) for name in result.summary.columns],
-        "table": [[_cell(value) for value in row] for row in _rows(result.summary)],
+        "headings": headings,
+        "table": table,
     }
-
-
-def _rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
-    return list(frame.itertuples(index=False, name=None))
 
 
 def _cell(value: Any) -> str:

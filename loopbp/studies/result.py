@@ -61,7 +61,7 @@ class StudyResult:
     def write(
         self, folder: str | os.PathLike[str], *, command: str | None = None, seconds: float = 0.0
     ) -> list[Path]:
-        """Writes study.html, plot.png, plot.svg, frame.csv and, with pyarrow, frame.parquet.
+        """Writes study.html, study.md, plot.png, plot.svg, frame.csv; with pyarrow frame.parquet.
 
         Everything is made before the first file is written, each whole or not at all. `command`
         and `seconds` say on the page how it was made. The folder is made if need be; raises
@@ -69,11 +69,13 @@ class StudyResult:
         """
         from ..report.canvas import png
         from ..report.writing import csv
+        from .markdown import markdown
         from .page import page, standalone_svg
 
         figure = self.plot()
         contents = {
             "study.html": page(self, command, seconds).encode(),
+            "study.md": markdown(self, command, seconds, "plot.png").encode(),
             "plot.png": png(figure),
             "plot.svg": standalone_svg(figure),
             "frame.csv": csv(self.frame),

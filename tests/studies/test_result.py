@@ -20,7 +20,7 @@ from loopbp.studies.page import _cell
 
 from .conftest import NAMES
 
-FILES = ["frame.csv", "plot.png", "plot.svg", "study.html"]
+FILES = ["frame.csv", "plot.png", "plot.svg", "study.html", "study.md"]
 
 
 def test_the_six_studies() -> None:
@@ -50,8 +50,23 @@ def test_files(result: StudyResult, tmp_path: Path) -> None:
             numbers = [float(row[name] or "nan") for row in rows]
             np.testing.assert_array_equal(numbers, result.frame[name])
     second = {path.name: path.read_bytes() for path in result.write(tmp_path)}
-    del first["study.html"], second["study.html"]  # says when it was written
+    for name in ("study.html", "study.md"):  # say when they were written
+        del first[name], second[name]
     assert first == second
+
+
+def test_the_markdown_has_what_the_page_has(result: StudyResult, tmp_path: Path) -> None:
+    """The paragraphs, a table with a line per row of the summary, and the command."""
+    result.write(tmp_path, command="loopbp study x_y")
+    lines = (tmp_path / "study.md").read_text("utf-8").splitlines()
+    assert lines[0] == f"# {result.study.title}"
+    plain = "\n".join(lines).replace("\\", "")
+    assert all(paragraph in plain for paragraph in result.reading)
+    assert "](plot.png)" in plain and "    loopbp study x_y" in lines
+    start = lines.index("## The numbers") + 2
+    rows = lines[start : lines.index("", start)]
+    assert len(rows) == 2 + len(result.summary)
+    assert all(row.count(" | ") == len(result.summary.columns) - 1 for row in rows)
 
 
 def test_without_pyarrow_there_is_no_parquet(
