@@ -81,14 +81,14 @@ class Mutant(NumpyEngine):
 
     def descend(self, net: Architecture, descent: Descent, order: np.ndarray) -> Steps:
         """One plain step over the whole batch, as the check of a step takes it."""
-        steps = Steps.allocate(net, 1, descent.watch)
+        steps, taken = Steps.allocate(net, descent, 1), descent.state.step
         work, W = descent.load(order), net.views(descent.theta)
         results = self._results(net, W, work, eta=descent.optimizer.eta)
         self.gradient(net, W, work, net.views(descent.grad), len(work.y))
         steps.loss[0] = self.total_loss(work.losses, len(work.y))
         for w, new, bias in zip(W, results.W_new, results.b_new, strict=True):
             w[0], w[1:] = bias, new.T
-        return steps
+        return steps.first(1, taken)
 
 
 def twin() -> None:
