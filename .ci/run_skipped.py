@@ -1,4 +1,4 @@
-"""Runs again the test files in which an earlier run skipped a test; fails if one still skips.
+"""Runs again the tests that an earlier run skipped; fails if one still skips.
 
 Usage: python run_skipped.py JUNIT.xml
 """
@@ -20,23 +20,24 @@ def skipped(report: Path) -> dict[tuple[str, str], str]:
     return found
 
 
-def file_of(classname: str) -> str:
-    """The file of a test, from its dotted module and perhaps class."""
-    parts = classname.split(".")
-    while parts and not Path(*parts).with_suffix(".py").is_file():
-        parts.pop()
-    return str(Path(*parts).with_suffix(".py"))
+def selected(classname: str, name: str) -> str:
+    """What selects a test, from its dotted module and perhaps class; or a whole skipped module."""
+    module, inner = (classname or name).split("."), []
+    while not Path(*module).with_suffix(".py").is_file():
+        inner.insert(0, module.pop())
+    file = str(Path(*module).with_suffix(".py"))
+    return "::".join([file, *inner, name]) if classname else file
 
 
 def main() -> int:
     before = skipped(Path(sys.argv[1]))
-    files = sorted({file_of(classname or name) for classname, name in before})
-    print(f"{len(before)} tests were skipped, in {len(files)} files")
-    if not files:
+    again_please = sorted({selected(classname, name) for classname, name in before})
+    print(f"{len(before)} tests or modules were skipped")
+    if not again_please:
         return 0
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "again.xml")
-        code = subprocess.call(["pytest", "-q", f"--junitxml={report}", *files])
+        code = subprocess.call(["pytest", "-q", f"--junitxml={report}", *again_please])
         again = skipped(report)
     still = before.keys() & again.keys()
     for classname, name in sorted(still):

@@ -55,11 +55,12 @@ TREES: list[tuple[Any, Any]] = [
 @pytest.mark.parametrize(("function", "parameters"), TREES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_pytrees_of_each_kind_agree(function: Any, parameters: Any, dtype: str) -> None:
+    before = jax.config.jax_enable_x64
     found = loopbp.verify(function, parameters, X, Y, dtype=dtype, **NAMES)
     assert found.verdict == "agree", str(found)
     assert found.net.dtype == dtype
     assert found.frame["entries"].tolist() == [4, 8, 3, 12]
-    assert not jax.config.jax_enable_x64
+    assert jax.config.jax_enable_x64 == before
 
 
 def test_labels_and_softmax() -> None:
