@@ -684,6 +684,25 @@ def test_printable(text: str, spelled: str) -> None:
     assert terminal.printable(text, sys.__stdout__) in (text, spelled)
 
 
+@pytest.mark.parametrize(
+    ("library", "message"),
+    [
+        ("torch", 'needs PyTorch, which is not installed: pip install "loopbp[torch]"'),
+        ("absent_library", "MODULE:OBJECT: No module named 'absent_library'"),
+    ],
+)
+def test_a_model_whose_library_is_missing(
+    empty_folder: Path, monkeypatch: pytest.MonkeyPatch, library: str, message: str
+) -> None:
+    (empty_folder / "needy.py").write_text(f"import {library}\nmodel = None\n")
+    if library == "torch":
+        monkeypatch.setitem(sys.modules, library, None)  # as if it were not there
+    monkeypatch.delitem(sys.modules, "needy", raising=False)
+    result = CliRunner().invoke(app, ["verify", "needy.py:model"])
+    assert result.exit_code == 2
+    assert " ".join(result.stderr.split()) == f"Error: {message}"
+
+
 def test_a_table_that_is_too_wide_keeps_every_digit(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
