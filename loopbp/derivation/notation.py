@@ -304,4 +304,3 @@ def find(name: object) -> Notation:
 
 #: Between the factors of a product of symbols.
 GAP = THIN
-EQUALS = operator("=")
