@@ -29,7 +29,6 @@ from .spelling import (
     letters,
     negated,
     number,
-    operator,
     transposed,
 )
 
