@@ -684,6 +684,63 @@ def test_printable(text: str, spelled: str) -> None:
     assert terminal.printable(text, sys.__stdout__) in (text, spelled)
 
 
+@pytest.mark.parametrize(
+    ("library", "message"),
+    [
+        ("torch", 'needs PyTorch, which is not installed: pip install "loopbp[torch]"'),
+        ("absent_library", "MODULE:OBJECT: No module named 'absent_library'"),
+    ],
+)
+def test_a_model_whose_library_is_missing(
+    empty_folder: Path, monkeypatch: pytest.MonkeyPatch, library: str, message: str
+) -> None:
+    (empty_folder / "needy.py").write_text(f"import {library}\nmodel = None\n")
+    if library == "torch":
+        monkeypatch.setitem(sys.modules, library, None)  # as if it were not there
+    monkeypatch.delitem(sys.modules, "needy", raising=False)
+    result = CliRunner().invoke(app, ["verify", "needy.py:model"])
+    assert result.exit_code == 2
+    assert " ".join(result.stderr.split()) == f"Error: {message}"
+
+
+def test_a_table_that_is_too_wide_keeps_every_digit(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts of 20 columns: 5 and 5 + 1 + 8 + 1 + 5, each with the first column."""
+    headings = ("layer", "mean\n|∂f/∂w|", "norm", "zeros")
+    rows = [("0", "1.25e-03", "−2.5e-04", "0 %"), ("1", "2.5e-107", "1e+00", "100 %")]
+    monkeypatch.setenv("COLUMNS", "20")
+    terminal.table(headings, rows)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "          mean",
+        "layer  |∂f/∂w|",
+        "    0 1.25e-03",
+        "    1 2.5e-107",
+        "",
+        "layer     norm zeros",
+        "    0 −2.5e-04   0 %",
+        "    1    1e+00 100 %",
+    ]
+    for width, gap in ((32, "  "), (31, " "), (29, " ")):
+        monkeypatch.setenv("COLUMNS", str(width))
+        terminal.table(headings, rows)
+        last = capsys.readouterr().out.splitlines()[-1].rstrip()
+        assert last == gap.join(["    1", "2.5e-107", "   1e+00", "100 %"])
+
+
+def test_the_last_column_of_a_listing_is_broken_between_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "32")
+    terminal.listing([("a", "bc", "one two three four five six"), ("dd", "e", "seven")])
+    assert capsys.readouterr().out.splitlines() == [
+        "  a   bc  one two three four",
+        "          five six",
+        "  dd  e   seven",
+    ]
+
+
 def test_the_command_line_of_some_options() -> None:
     data = options.DataOptions(data="my file.csv", target=["a", "b"])
     training = options.TrainingOptions(batch_size=8, nesterov=True, from_=Path("net.npz"))

@@ -22,7 +22,7 @@ def diagnose(
     submissions: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[SUBMISSION]...",
+            metavar="SUBMISSION",
             show_default=False,
             help="What somebody computed: npz or CSV files, or folders of them.",
         ),
@@ -128,6 +128,8 @@ def diagnose(
             )
     if len(marked) == 1 and marked[0].diagnosis is not None:
         terminal.say(marked[0].diagnosis.to_text())
+    elif len(marked) == 1:
+        terminal.say(f"{marked[0].file}: {marked[0].line}")
     else:
         _lines(marked)
     if csv is not None:

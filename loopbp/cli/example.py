@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,24 +10,12 @@ import typer
 from . import terminal
 from .options import CHECK_FAILED
 
-#: What `terminal.SPELLED` lacks, for terminals that cannot show it.
-SPELLED = str.maketrans(
-    {
-        "σ": "sigma", "Ω": "Omega", "ω": "omega", "β": "beta", "ℓ": "l",
-        "′": "'", "½": "1/2", "¼": "1/4", "·": "*", "⌈": "ceil(", "⌉": ")", "⌊": "floor(",
-        "⌋": ")", "ᵀ": "^T", "⊙": "*", "𝟙": "1", "₁": "1", "₂": "2", "≠": "!=",
-        "═": "=", "─": "-", "│": "|", "┐": "+", "┘": "+", "├": "+", "┤": "+", "┌": "+",
-        "₀": "0", "₃": "3", "₄": "4", "₅": "5", "₆": "6", "₇": "7", "₈": "8", "₉": "9",
-        "└": "+", "┬": "+", "┴": "+", "┼": "+",
-    }
-)  # fmt: skip
-
 
 def example(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]",
+            metavar="NAME",
             show_default="list them",
             help="An example by its name or row: apple or B1.",
         ),
@@ -66,13 +53,13 @@ def example(
     with terminal.activity(f"computing {chosen.name}"):
         result = examples.run(chosen.name, data=data, full=full, check=False)
         written = result.write(out) if out is not None and result.figures else []
-    _say(result.text)
+    terminal.say(result.text)
     for path in written:
         terminal.say(f"written: {path}")
     if result.figures and out is None:
-        _say(f"Figures ({', '.join(result.figures)}): with --out FOLDER.")
+        terminal.say(f"Figures ({', '.join(result.figures)}): with --out FOLDER.")
     if out is not None and not result.figures:
-        _say("This example has no figure; nothing was written.")
+        terminal.say("This example has no figure; nothing was written.")
     if not result.passed:
         terminal.error(f"{chosen.name}: a number is not what it has to be")
         raise typer.Exit(CHECK_FAILED)
@@ -82,16 +69,5 @@ def _list() -> None:
     """All examples, by row."""
     from loopbp.examples import EXAMPLES
 
-    width = max(len(entry.name) for entry in EXAMPLES)
-    _say("loopbp example NAME runs one of these:\n")
-    for entry in EXAMPLES:
-        _say(f"  {entry.row}  {entry.name:<{width}}  {entry.title}")
-
-
-def _say(text: str) -> None:
-    """On stdout, in characters that it has."""
-    try:
-        text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:
-        text = text.translate(SPELLED)
-    terminal.say(text)
+    terminal.say("loopbp example NAME runs one of these:\n\n")
+    terminal.listing((entry.row, entry.name, entry.title) for entry in EXAMPLES)

@@ -103,10 +103,9 @@ class Job:
     def description(self) -> str:
         """The data and the network, in one line each."""
         train, test = self.data
-        kind = "targets" if train.classes is None else "classes"
         return (
             f"{train.name}: {len(train):,} examples to train on, {len(test):,} to test on; "
-            f"{train.features:,} features, {train.outputs:,} {kind}\n{describe(self.net)}"
+            f"{train.dimensions}\n{describe(self.net)}"
         )
 
     @property

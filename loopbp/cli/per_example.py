@@ -23,7 +23,9 @@ def per_example(
     examples: Annotated[
         int | None,
         typer.Option(
-            metavar="N", show_default="all", help="How many examples of the data, from the first."
+            metavar="N",
+            show_default="all",
+            help="How many examples of the data, from the first on.",
         ),
     ] = None,
     top: Annotated[int, typer.Option(metavar="N", help="How many examples the tables show.")] = 5,
@@ -74,5 +76,6 @@ def per_example(
             job.write_file(plot, png(result.plot()))
     terminal.say(dataset.name)
     terminal.say(text)
-    for path in filter(None, (csv, plot)):
-        terminal.say(f"\nwritten: {path}")
+    files = [str(path) for path in (csv, plot) if path is not None]
+    if files:
+        terminal.say(f"\nwritten: {', '.join(files)}")

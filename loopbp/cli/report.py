@@ -141,6 +141,7 @@ def _saved(
 def _compare(a: Path, b: Path, out: Path) -> None:
     """Compares two reports."""
     from loopbp.report import compare_reports
+    from loopbp.report.compare_text import NARROW, narrow_cells
 
     from .job import check_folder
 
@@ -148,7 +149,9 @@ def _compare(a: Path, b: Path, out: Path) -> None:
         check_folder("out", out)
         result = compare_reports(a, b)
         files = result.write(out)
-    terminal.say(f"{result}\n\n")
+    terminal.say(f"{result.sentence}\n\n")
+    terminal.table(["\n".join(lines) for lines in NARROW.values()], narrow_cells(result))
+    terminal.say("\n")
     terminal.say(f"A: {result.names[0]}\nB: {result.names[1]}")
     _list(files)
 

@@ -23,7 +23,9 @@ def sensitivity(
     examples: Annotated[
         int | None,
         typer.Option(
-            metavar="N", show_default="all", help="How many examples of the data, from the first."
+            metavar="N",
+            show_default="all",
+            help="How many examples of the data, from the first on.",
         ),
     ] = None,
     example: Annotated[
@@ -92,5 +94,6 @@ def sensitivity(
             job.write_file(plot, png(result.plot(example)))
     terminal.say(f"{dataset.name}\n{job.describe(net)}\n")
     terminal.say(text)
-    for path in filter(None, (csv, json, plot)):
-        terminal.say(f"\nwritten: {path}")
+    files = [str(path) for path in (csv, json, plot) if path is not None]
+    if files:
+        terminal.say(f"\nwritten: {', '.join(files)}")

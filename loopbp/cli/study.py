@@ -23,7 +23,7 @@ def study(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]", show_default="list them", help="A study, or all of them: all."
+            metavar="NAME", show_default="list them", help="A study, or all of them: all."
         ),
     ] = None,
     data: Annotated[
@@ -139,17 +139,27 @@ def _say(result: StudyResult, seconds: float, files: list[Path]) -> None:
 
 
 def _list() -> None:
-    """All studies, with their settings."""
+    """All studies: name, number of pieces, what they show; then their settings."""
     from loopbp.studies import STUDIES
 
-    terminal.say("loopbp study NAME runs one of these:\n")
-    for entry in STUDIES:
-        sizes = ", ".join(f"{name} {_text(value)}" for name, value in entry.sizes.items())
-        terminal.say(f"{entry.name}: {entry.title}.\n{sizes}\n")
+    terminal.say("loopbp study NAME runs one of these; --quick tries it in seconds.\n\n")
+    heading = ("study", "pieces", "what it shows")
+    found = ((one.name, f"{_pieces(one):>6,}", one.title) for one in STUDIES)
+    terminal.listing([heading, *found])
+    terminal.say("\nTheir settings, which --set NAME=VALUE changes:\n\n")
+    terminal.listing(
+        (one.name, "  ".join(f"{name}={_text(value)}" for name, value in one.sizes.items()))
+        for one in STUDIES
+    )
+
+
+def _pieces(study: Study) -> int:
+    """How many pieces the study has with its own settings."""
+    return len(study.grid({"data": "digits", "digest": "", **study.sizes}))
 
 
 def _text(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _changed(chosen: Study, text: str) -> tuple[str, Any]:

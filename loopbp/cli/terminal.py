@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from loopbp.progress import Progress
 
@@ -45,6 +46,24 @@ SPELLED = {
     "…": "...",
     "Δ": "d",
     "∞": "inf",
+    "σ": "sigma",
+    "Ω": "Omega",
+    "ω": "omega",
+    "β": "beta",
+    "ℓ": "l",
+    "𝟙": "1",
+    "¼": "1/4",
+    "ᵀ": "^T",
+    "⊙": "*",
+    "⌈": "ceil(",
+    "⌉": ")",
+    "⌊": "floor(",
+    "⌋": ")",
+    "═": "=",
+    "─": "-",
+    "│": "|",
+    **dict.fromkeys("┌┐└┘├┤┬┴┼", "+"),
+    **{chr(0x2080 + digit): str(digit) for digit in range(10)},  # ₀ … ₉
 }
 DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 SUPERSCRIPT = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
@@ -110,21 +129,69 @@ def _wrap(line: str, width: int) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table of results on stdout; right-justified, since it holds numbers."""
+    """A table of results on stdout; right-justified, since it holds numbers.
+
+    One that is too wide is printed in parts, each with the first column, so that no number loses
+    its end.
+    """
+    screen = console(sys.stdout)
+    printed = [[printable(cell, sys.stdout) for cell in row] for row in (headings, *rows)]
+    widths = [
+        max(len(line) for cell in column for line in cell.split("\n"))
+        for column in zip(*printed, strict=True)
+    ]
+    gap = 2 if sum(widths) + 2 * (len(widths) - 1) <= screen.width else 1
+    for number, part in enumerate(_parts(widths, gap, screen.width)):
+        if number:
+            screen.print()
+        screen.print(_grid([[row[k] for k in part] for row in printed], gap), crop=False)
+
+
+def _parts(widths: Sequence[int], gap: int, room: int) -> list[list[int]]:
+    """The columns of each part of a table: the first of all, and as many others as there is room.
+
+    At least one, even where there is none.
+    """
+    parts, taken = [[0]], widths[0]
+    for k, width in enumerate(widths[1:], start=1):
+        if len(parts[-1]) > 1 and taken + gap + width > room:
+            parts.append([0])
+            taken = widths[0]
+        parts[-1].append(k)
+        taken += gap + width
+    return parts
+
+
+def _grid(rows: Sequence[Sequence[str]], gap: int) -> Table:
+    """The rows, headings first, with so many spaces after each column."""
     from rich.table import Table
 
+    grid = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
+    for heading in rows[0]:
+        grid.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
+    for cells in rows[1:]:
+        grid.add_row(*cells)
+    return grid
+
+
+def listing(rows: Iterable[Sequence[str]]) -> None:
+    """Words in columns on stdout, the last one broken between words where the terminal ends."""
     screen = console(sys.stdout)
-    unbounded = screen.options.update(max_width=10_000)
-    printed = [[printable(cell, sys.stdout) for cell in row] for row in (headings, *rows)]
-    for gap in (2, 1):
-        grid = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
-        for heading in printed[0]:
-            grid.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
-        for cells in printed[1:]:
-            grid.add_row(*cells)
-        if screen.measure(grid, options=unbounded).maximum <= screen.width:
-            break
-    screen.print(grid, crop=False)
+    printed = [[printable(cell, sys.stdout) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*printed, strict=True)][:-1]
+    for *cells, last in printed:
+        head = "".join(f"  {cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+        hanging = " " * (len(head) + 2)
+        say(
+            textwrap.fill(
+                last,
+                max(screen.width, len(hanging) + 20),
+                initial_indent=f"{head}  ",
+                subsequent_indent=hanging,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
 
 
 class Activity:

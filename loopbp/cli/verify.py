@@ -121,7 +121,10 @@ def verify(
         job.check_file("csv", csv)
     with terminal.activity("verifying"):
         dataset = job.read_data(DataOptions(data=data, target=target, task=task))
-        module, name = _module(subject)
+        try:
+            module, name = _module(subject)
+        except ModuleNotFoundError as missing:
+            raise _said(missing) from missing
         model = _object("MODULE:OBJECT", module, name)
         weights = None if parameters is None else _object("parameters", module, parameters)
         names = None if hidden is None else hidden.split(",")
@@ -169,6 +172,16 @@ def _module(text: str) -> tuple[Any, str]:
     sys.modules[path.stem] = loaded
     spec.loader.exec_module(loaded)
     return loaded, name
+
+
+def _said(missing: ModuleNotFoundError) -> ImportError:
+    """What the module needs, and how it is installed if it is one of the optional libraries."""
+    from loopbp.interop.layers import MissingLibraryError
+
+    library = {"torch": "PyTorch", "jax": "JAX"}.get(str(missing.name))
+    if library is not None:
+        return MissingLibraryError(library, str(missing.name))
+    return ImportError(f"MODULE:OBJECT: {missing}", name=missing.name)
 
 
 def _object(argument: str, module: Any, name: str) -> Any:

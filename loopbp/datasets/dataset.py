@@ -121,12 +121,16 @@ class Dataset:
     def _part(self, rows: slice | NDArray[np.bool_]) -> Dataset:
         return replace(self, X=self.X[rows], Y=self.Y[rows], train_size=None)
 
+    @property
+    def dimensions(self) -> str:
+        """In words, how many features and classes or targets there are."""
+        kind = "target" if self.classes is None else "class"
+        features = "1 feature" if self.features == 1 else f"{self.features:,} features"
+        plural = f"{kind}es" if kind == "class" else f"{kind}s"
+        return f"{features}, {self.outputs:,} {kind if self.outputs == 1 else plural}"
+
     def __repr__(self) -> str:
-        kind = "targets" if self.classes is None else "classes"
-        return (
-            f"<Dataset {self.name}: {len(self):,} examples, {self.features} features, "
-            f"{self.outputs} {kind}>"
-        )
+        return f"<Dataset {self.name}: {len(self):,} examples, {self.dimensions}>"
 
     def _repr_html_(self) -> str:
         """A table for notebooks: the sizes, and the examples per class."""

@@ -87,7 +87,7 @@ def _mnist_files(folder: str | os.PathLike[str] | None) -> list[Path]:
         if place
         else f"pass the folder they are in, or name it in the environment variable {MNIST_FOLDER}"
     )
-    wanted = "\n".join(f"  {name}  {sha256}" for name, sha256 in MNIST_SHA256.items())
+    wanted = "\n".join(f"  {name}\n    {sha256}" for name, sha256 in MNIST_SHA256.items())
     raise FileNotFoundError(
         f"MNIST: {looked}.\n"
         "The four files, plain or as .gz, with the SHA-256 of their uncompressed contents\n"

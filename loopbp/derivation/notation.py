@@ -29,7 +29,6 @@ from .spelling import (
     letters,
     negated,
     number,
-    operator,
     transposed,
 )
 
@@ -304,4 +303,3 @@ def find(name: object) -> Notation:
 
 #: Between the factors of a product of symbols.
 GAP = THIN
-EQUALS = operator("=")

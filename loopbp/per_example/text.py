@@ -27,7 +27,7 @@ def describe(result: PerExampleGradients, count: int, labels: Sequence[str] | No
         columns(LAYER_HEADINGS, map(_layer, result.layers.to_dict("records"))),
         textwrap.fill(sentence(result), WIDTH),
         f"The longest gradients:\n{_examples(result.hardest(count), labels)}",
-        f"Most against the mean gradient:\n{_examples(result.contrary(count), labels)}",
+        f"{_contrary_title(result)}:\n{_examples(result.contrary(count), labels)}",
     ]
     return "\n\n".join(paragraphs)
 
@@ -50,6 +50,11 @@ def sentence(result: PerExampleGradients) -> str:
         f"alone has a signal-to-noise ratio of {prose(found.snr)}. {against:,} of {N:,} examples "
         "point against the mean."
     )
+
+
+def _contrary_title(result: PerExampleGradients) -> str:
+    """What the examples with the smallest cosine have in common."""
+    return f"{'Most against' if (result.cosine < 0).any() else 'Least along'} the mean gradient"
 
 
 def _heading(result: PerExampleGradients) -> str:

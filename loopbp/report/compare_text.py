@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import latex as tex
 from .formats import column, percent, ratio
+from .table import ruled
 from .text import escape, markdown_table
 from .words import WORDS
 
@@ -52,18 +53,15 @@ def cells(comparison: Comparison) -> Iterator[tuple[str, ...]]:
         )
 
 
+def narrow_cells(comparison: Comparison) -> Iterator[tuple[str, ...]]:
+    """The rows of the table for a terminal, which has no room for the sizes of the layers."""
+    for row in cells(comparison):
+        yield tuple(row[k].split(" ")[0] if k < 2 else row[k] for k in NARROW)
+
+
 def table(comparison: Comparison) -> str:
     """The table as plain text, for 80 columns."""
-    rows = [*zip(*NARROW.values(), strict=True)]
-    rows += [
-        tuple(row[k].split(" ")[0] if k < 2 else row[k] for k in NARROW)
-        for row in cells(comparison)
-    ]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(NARROW))]
-    lines = [
-        " ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-    ]
-    return "\n".join([*lines[:2], " ".join("─" * width for width in widths), *lines[2:]])
+    return ruled(list(NARROW.values()), narrow_cells(comparison))
 
 
 def alarm_lines(comparison: Comparison) -> dict[str, list[str]]:

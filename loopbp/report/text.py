@@ -9,13 +9,12 @@ from .definitions import DEFINITIONS, plain
 from .formats import column, percent, prose, ratio
 from .presets import PRESETS
 from .statistics import LayerGradient
+from .table import ruled
 from .verdict import Finding
 from .words import GLOSSARY, WORDS
 
 if TYPE_CHECKING:
     from .gradient import GradientReport
-
-WIDTH = 80
 
 #: The headings of the table in a terminal, in two lines.
 HEADINGS = (
@@ -47,15 +46,8 @@ def cells(layer: LayerGradient) -> tuple[str, ...]:
 
 
 def table(layers: Sequence[LayerGradient]) -> str:
-    """A row per layer, right-aligned; two spaces between columns, one where 80 are not enough."""
-    rows = [*zip(*HEADINGS, strict=True), *(cells(layer) for layer in layers)]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(HEADINGS))]
-    gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else " "
-    lines = [
-        gap.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-    ]
-    rule = gap.join("─" * width for width in widths)
-    return "\n".join([*lines[:2], rule, *lines[2:]])
+    """A row per layer, right-aligned."""
+    return ruled(HEADINGS, map(cells, layers))
 
 
 def summary(report: GradientReport) -> str:

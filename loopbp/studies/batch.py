@@ -41,6 +41,7 @@ COLUMNS = (
         "network: training of the network; path: a walk of the two-parameter model; surface: that "
         "model's loss at a point",
     ),
+    Column("examples", "int64", "examples to train on: all that there are, if they are fewer"),
     Column("batch_size", "Int64", "examples per step"),
     Column("eta", "float64", "learning rate η, the same for every batch size"),
     SEED,
@@ -69,8 +70,10 @@ def run_piece(piece: Parameters) -> Rows:
     """The rows of one of the three parts."""
     train, _ = data.load(piece["data"], piece["digest"], piece["examples"])
     if piece["part"] == "network":
-        return _train(piece, train)
-    return _surface(train) if piece["part"] == "surface" else _path(piece, train)
+        rows = _train(piece, train)
+    else:
+        rows = _surface(train) if piece["part"] == "surface" else _path(piece, train)
+    return [{**row, "examples": len(train)} for row in rows]
 
 
 def work_per_example(net: Network) -> int:
@@ -223,8 +226,8 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _epoch(frame: pd.DataFrame) -> int:
-    """The number of examples in the training set: the largest batch that was possible."""
-    return int(frame["batch_size"].max())
+    """The number of examples in the training set."""
+    return int(frame["examples"].iloc[0])
 
 
 def _median(group: pd.DataFrame) -> pd.Series[float]:

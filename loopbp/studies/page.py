@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..report.canvas import png, style, svg
+from ..report.canvas import png, svg
 from ..report.formats import prose
 from ..report.writing import footer_line, provenance
 from .drawing import COLOURS, colours_of
@@ -17,7 +16,6 @@ from .result import StudyResult
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from matplotlib.figure import Figure
 
 
 def page(result: StudyResult, command: str | None, seconds: float) -> str:
@@ -49,15 +47,6 @@ def fragment(result: StudyResult) -> str:
     return (
         _environment().get_template("fragment.html.j2").render(**_content(result), picture=picture)
     )
-
-
-def standalone_svg(figure: Figure) -> bytes:
-    """The figure as an SVG file of its own, on white paper, without date and version."""
-    stream = io.BytesIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with style():
-        figure.savefig(stream, format="svg", metadata=nothing)
-    return stream.getvalue()
 
 
 #: The colours of the page itself.

@@ -67,17 +67,17 @@ class StudyResult:
         and `seconds` say on the page how it was made. The folder is made if need be; raises
         `OSError` where it cannot be written. Returns the paths.
         """
-        from ..report.canvas import png
+        from ..report.canvas import png, svg_file
         from ..report.writing import csv
         from .markdown import markdown
-        from .page import page, standalone_svg
+        from .page import page
 
         figure = self.plot()
         contents = {
             "study.html": page(self, command, seconds).encode(),
             "study.md": markdown(self, command, seconds, "plot.png").encode(),
             "plot.png": png(figure),
-            "plot.svg": standalone_svg(figure),
+            "plot.svg": svg_file(figure),
             "frame.csv": csv(self.frame),
         }
         if importlib.util.find_spec("pyarrow") is not None:

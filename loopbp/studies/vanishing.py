@@ -151,8 +151,8 @@ def read(frame: pd.DataFrame) -> list[str]:
     if len(gone) and len(reached):
         paragraphs.append(
             f"In {len(gone)} of {len(table)} settings the ratio is below {prose(VANISHED)} at the "
-            f"start. After training, their {word} is {show(float(gone[column].median()))} (median) "
-            f"against {show(float(reached[column].median()))} in the others."
+            f"start. After training, the median {word} is {show(float(gone[column].median()))} "
+            f"there, against {show(float(reached[column].median()))} in the others."
         )
     return paragraphs
 

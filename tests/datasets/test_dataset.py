@@ -121,6 +121,8 @@ def test_a_dataset_that_does_not_fit_together_cannot_be_made(arguments, words):
 
 
 def test_what_a_notebook_shows():
+    one = Dataset("one", np.ones((3, 1)), np.ones((3, 1)))
+    assert repr(one) == "<Dataset one: 3 examples, 1 feature, 1 target>"
     assert repr(datasets.digits()) == "<Dataset digits: 1,797 examples, 64 features, 10 classes>"
     html = Dataset("<b>", X3, np.array([0, 1, 1]), ("a&b", "c"))._repr_html_()
     assert "<caption>&lt;b&gt;</caption>" in html

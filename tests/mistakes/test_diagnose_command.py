@@ -93,6 +93,13 @@ def test_a_class_is_a_line_each():
     assert rows["class/bad.npz"]["verdict"] == "not read"
 
 
+def test_one_that_cannot_be_read_is_told_in_full():
+    np.savez("odd.npz", dW1=np.zeros((3, 3)))
+    output = " ".join(run(*GIVEN, "odd.npz", code=1).stdout.split())
+    assert output.startswith("odd.npz: not read: dW1: expected shape ")
+    assert output.endswith("got (3, 3)")
+
+
 def test_options_reach_the_diagnosis():
     path = "class/sum-instead-of-mean.npz"
     np.savez("sums.npz", **{k: v for k, v in np.load(path).items() if "new" not in k})

@@ -63,6 +63,11 @@ def test_the_table_and_the_files(folder):
     assert (folder / "lengths.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_one_example_does_not_point_against_itself():
+    output = run("--data", "flowers.csv", "--examples", "1")
+    assert "Least along the mean gradient:" in output and "against" not in output
+
+
 def test_fewer_examples():
     assert "5 examples through 2-32-16-2" in run("--data", "flowers.csv", "--examples", "5")
 

@@ -210,7 +210,10 @@ def test_vanishing_reads_the_frame(quick: Callable[[str], StudyResult]) -> None:
     assert "With relu and glorot weights, the most even of the 2 settings, the ratio is 1." in text
     assert "0.25 with sigmoid and 1.00 with relu" in text
     # sigmoid with 6 hidden layers is the one of 4 settings below 1/1000
-    assert "In 1 of 4 settings" in text and "20 % (median) against 90 %" in text
+    assert (
+        "In 1 of 4 settings" in text
+        and "the median test accuracy is 20 % there, against 90 %" in text
+    )
 
 
 def test_learning_rate_reads_the_frame(quick: Callable[[str], StudyResult]) -> None:
@@ -226,6 +229,23 @@ def test_learning_rate_reads_the_frame(quick: Callable[[str], StudyResult]) -> N
     assert "Too large" not in " ".join(result.study.read(kept))
     only = result.frame[result.frame["eta"] > 1]
     assert result.study.read(only)[0].startswith("Too large: η = 10000")
+
+
+@pytest.mark.parametrize("sizes", [(1000, 1), (6, 2)])
+def test_batch_knows_the_number_of_examples(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    """20 of 25 examples to train on, whatever was asked for and whatever the largest batch is."""
+    lines = [f"{k % 7},{k % 5},{'ab'[k % 2]}" for k in range(25)]
+    file = tmp_path / "few.csv"
+    file.write_text("\n".join(["p,q,class", *lines]))
+    result = studies.run(
+        "batch", data=file, quick=True, jobs=1, progress=False, batch_sizes=sizes, seeds=1
+    )
+    assert set(result.frame["examples"]) == {20}
+    assert "After one pass over the 20 examples" in result.reading[0]
+    steps = [1, 20] if sizes[0] > 20 else [4, 10]
+    assert f"has made {steps[0]:,} step" in result.reading[0]
+    assert f"has made {steps[1]:,} and stands" in result.reading[0]
+    assert result.summary["steps per epoch"].tolist() == steps
 
 
 def test_batch_reads_the_frame(quick: Callable[[str], StudyResult]) -> None:

@@ -31,8 +31,9 @@ def run(*arguments: object, code: int = 0) -> Any:
 
 def test_without_a_name_they_are_listed() -> None:
     output = run().stdout
-    assert re.findall(r"^([a-z-]+): ", output, re.MULTILINE) == NAMES
-    assert "depths 2 4 8 16" in output
+    assert re.findall(r"^  ([a-z-]+) +[0-9]+  \S", output, re.MULTILINE) == NAMES
+    assert re.search(r"^  vanishing +180  Vanishing", output, re.MULTILINE)  # 3 · 3 · 4 · 5 seeds
+    assert "depths=2,4,8,16" in output
     assert max(map(len, output.splitlines())) <= 80
 
 
