@@ -85,7 +85,7 @@ def add_span(memory, values, minus, place, start, stop, fresh, scale, counting):
     """
     columns, counts, scratch = memory
     for j in range(0, place[COLUMNS], place[PANEL]):
-        given = min(place[PANEL], place[COLUMNS] - j)
+        counted = min(place[PANEL], place[COLUMNS] - j) if counting else 0
         wide = min(place[PANEL], place[WIDE] - j)
         at_once = max(1, scratch.size // wide)
         sums = window(columns.ravel(), j, (columns.shape[0], wide), (columns.shape[1], 1))
@@ -98,9 +98,7 @@ def add_span(memory, values, minus, place, start, stop, fresh, scale, counting):
                 subtract(scratch, lines[0], lines[1])
                 source, first = scratch, 0
             every = window(source, first, (end - r, wide), (stride, 1))
-            moments.add_rows(sums, every, scale, fresh and r == start)
-            if counting:
-                bins.add_counts(counts, window(source, first, (end - r, given), (stride, 1)))
+            moments.add_rows(sums, every, scale, fresh and r == start, counts, counted)
 
 
 @part
