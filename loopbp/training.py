@@ -218,12 +218,13 @@ def fit(
     held_out = _validation(net, validation)
     history = History(architecture=net.architecture)
     kept = _Kept(net.theta.copy(), descent.state.copy(), 0)
+    pace = _Pace()
     try:
         with reporter(progress, "training", epochs * examples) as tell:
             for epoch in range(1, epochs + 1):
                 started = time.perf_counter()
                 order = draws.permutation(bits, examples) if shuffle else np.arange(examples)
-                steps = _epoch(solver, net, descent, order, tell)
+                steps = _epoch(solver, net, descent, order, pace, tell)
                 if not (np.isfinite(steps.loss).all() and np.isfinite(net.theta).all()):
                     kept.restore(net, descent, history)
                     history.blocks.append(steps)
@@ -322,35 +323,48 @@ def _epoch(
     net: Network,
     descent: Descent,
     order: Indices,
+    pace: _Pace,
     tell: Callable[[int], None],
 ) -> Steps:
-    """One pass over the examples, in calls of about `SECONDS_PER_CALL`."""
+    """One pass over the examples, in calls at that pace."""
     parts = []
-    for part in _calls(order, descent.batch_size):
+    for part in _calls(order, descent.batch_size, pace):
         steps = solver.descend(net.architecture, descent, part)
         parts.append(steps)
         tell(len(part))
         if not np.isfinite(steps.loss[-1]):
             break
+    if len(parts) == 1:
+        return parts[0]
     records = [steps.records for steps in parts if steps.records is not None]
     return Steps(
         np.concatenate([steps.loss for steps in parts]), Records.join(records) if records else None
     )
 
 
-def _calls(order: Indices, batch_size: int) -> Iterator[Indices]:
+@dataclass
+class _Pace:
+    """How many batches a call to the engine takes; found in the first calls of a run."""
+
+    batches: int = 1
+
+    def adapt(self, seconds: float, whole: bool) -> None:
+        """Towards `SECONDS_PER_CALL`, after a call, or with what was left of an epoch."""
+        if seconds < SECONDS_PER_CALL / 2:
+            self.batches *= 4 if whole else 1
+        elif seconds > SECONDS_PER_CALL * 2:
+            self.batches = max(1, self.batches // 2)
+
+
+def _calls(order: Indices, batch_size: int, pace: _Pace) -> Iterator[Indices]:
     """Cuts the order between batches, into parts that take about `SECONDS_PER_CALL` each."""
-    start, batches = 0, 1
+    start = 0
     while start < len(order):
-        stop = start + batches * batch_size
+        stop = start + pace.batches * batch_size
         started = time.perf_counter()
         yield order[start:stop]
+        pace.adapt(time.perf_counter() - started, whole=stop <= len(order))
         start = stop
-        seconds = time.perf_counter() - started
-        if seconds < SECONDS_PER_CALL / 2:
-            batches *= 4
-        elif seconds > SECONDS_PER_CALL * 2:
-            batches = max(1, batches // 2)
 
 
 def _locate(

@@ -160,7 +160,7 @@ def test_however_an_epoch_is_cut_into_calls(data, engine, monkeypatch):
     report = Recording(every=4)
     whole = network().fit(*data, report=report, engine=engine, **OPTIONS)
 
-    def one_by_one(order, batch_size):
+    def one_by_one(order, batch_size, pace):
         for start in range(0, len(order), batch_size):
             yield order[start : start + batch_size]
 

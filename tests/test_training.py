@@ -363,6 +363,23 @@ def test_how_an_epoch_is_cut_into_calls_changes_no_bit(monkeypatch, data, second
     assert end_of(data, epochs=3, optimizer=OPTIMIZERS[3]) == expected
 
 
+def test_the_size_of_calls_is_kept_from_epoch_to_epoch(monkeypatch, data):
+    """Calls grow from 1 batch by factors of 4, but not for the 13 examples that are left."""
+    calls = []
+
+    def record(self, net, descent, order):
+        calls.append(len(order))
+        return descend(self, net, descent, order)
+
+    engine = type(training.engines.ENGINES["textbook"])
+    descend = engine.descend
+    monkeypatch.setattr(engine, "descend", record)
+    monkeypatch.setattr(training, "SECONDS_PER_CALL", 1e9)
+    X, Y = (np.resize(values, (18, *values.shape[1:])) for values in data)
+    network().fit(X, Y, epochs=3, batch_size=1, engine="textbook")
+    assert calls == [1, 4, 13, 16, 2, 18]
+
+
 # --- Runs that stop early -----------------------------------------------------------------------
 
 # One example each, whose pass is finite up to the quantity named: weights, x, y, then what, the

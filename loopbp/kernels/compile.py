@@ -30,7 +30,8 @@ try:
 except ImportError:  # a numba without the private names that the cache stands on
     DiskCache = None  # type: ignore[assignment,misc]
 
-# Always inlined: a loop that calls a function for each number is not vectorised.
+# Always inlined: a loop that calls a function for each number is not vectorised, and where arrays
+# are handed on, their references are counted.
 scalar = register_jitable(error_model="numpy", forceinline=True)
 
 part = register_jitable(error_model="numpy")

@@ -43,20 +43,13 @@ def bin_of(v):
     return np.float64(v).view(np.uint64) >> np.uint64(52 - DIGITS)
 
 
-@part
-def add_counts(counts, values):
-    """Counts the numbers of an array in their bins.
+@scalar
+def count(counts, v, copy):
+    """Counts a number in its bin, in one of its places.
 
-    Modified in place: counts (2 exponents FINE COPIES,) int32. Read: values (R, J).
+    Modified in place: counts (2 exponents FINE COPIES,) int32.
     """
-    R, J = values.shape
-    pairs = J // COPIES * COPIES
-    for r in range(R):
-        for j in range(0, pairs, COPIES):
-            counts[bin_of(values[r, j]) * np.uint64(COPIES)] += 1
-            counts[bin_of(values[r, j + 1]) * np.uint64(COPIES) + np.uint64(1)] += 1
-        for j in range(pairs, J):
-            counts[bin_of(values[r, j]) * np.uint64(COPIES) + np.uint64(r % COPIES)] += 1
+    counts[bin_of(v) * np.uint64(COPIES) + np.uint64(copy % COPIES)] += 1
 
 
 @scalar

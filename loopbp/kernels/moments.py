@@ -6,6 +6,9 @@ of one column may be computed beside those of any other. Deviations are taken fr
 number c of a column: Σ (v − m)² = Σ (v − c)² − (Σ (v − c))² / n then loses no more than a factor
 of n to rounding, since (c − m)² is one of the n squares.
 
+The numbers are counted (see `histogram`) on the same way through an array: that keeps other
+parts of the processor busy.
+
 Source of the last step, over the columns: Chan, Golub and LeVeque, "Algorithms for Computing the
 Sample Variance", The American Statistician 37 (1983).
 """
@@ -17,6 +20,7 @@ from llvmlite import ir
 from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
+from . import histogram as bins
 from . import product
 from .compile import part, scalar
 
@@ -26,10 +30,11 @@ FIRST, MAGNITUDES, SQUARES, DEVIATIONS, SQUARED_DEVIATIONS, LARGEST, ZEROS = ran
 
 
 @part
-def sum_rows(columns, arrays, scales, fresh):
+def sum_rows(columns, arrays, scales, fresh, counts, counted):
     """Goes on with the sums of each column of s v, row after row; if fresh, begins them.
 
-    Modified in place: columns (7, J) float64. Read: arrays, the values (R, J) alone; scales, s.
+    Counts v in the first columns, so many as counted says. Modified in place: columns (7, J)
+    float64; counts as in `histogram`. Read: arrays, the values (R, J) alone; scales, s.
     """
     values, scale = arrays[0], scales[0]
     for j in range(values.shape[1]):
@@ -45,6 +50,8 @@ def sum_rows(columns, arrays, scales, fresh):
             columns[SQUARED_DEVIATIONS, j] += deviation * deviation
             columns[LARGEST, j] = abs(v) if abs(v) > columns[LARGEST, j] else columns[LARGEST, j]
             columns[ZEROS, j] += 1.0 if v == 0 else 0.0
+            if j < counted:
+                bins.count(counts, values[r, j], j)
 
 
 @part
@@ -93,57 +100,92 @@ def _products(builder, sums, vectors):
     ]
 
 
-def _over_rows(operation, count, first):
+def _over_rows(context, builder, signature, arguments, operation, count, first, counter=None):
     """columns[:count] = operation(columns[:count], rows of the arrays) for row after row.
 
     For columns that are whole vectors. If fresh, they begin with 0, and the first of them, where
-    `first` says so, with the first row.
+    `first` says so, with the first row. counter: a `_Counter` of the numbers of the first array.
     """
+    _, kinds, _, _, *_ = signature.args
+    columns, arrays, scales, fresh = arguments[:4]
+    values = [builder.extract_value(arrays, a) for a in range(len(kinds))]
+    code = product._Vectors(context, builder, [*kinds.types, signature.args[0]], [*values, columns])
+    *inputs, (data, strides, (_, J)) = code.arrays
+    R = inputs[0][2][0]
+    double = ir.VectorType(ir.DoubleType(), code.lanes)
+    factors = [
+        _broadcast(builder, builder.extract_value(scales, a), code.lanes) for a in range(len(kinds))
+    ]
 
-    @intrinsic
-    def run(typing_context, columns, arrays, scales, fresh):
-        def generate(context, builder, signature, arguments):
-            values = [builder.extract_value(arguments[1], a) for a in range(len(arrays))]
-            code = product._Vectors(
-                context, builder, [*arrays.types, columns], [*values, arguments[0]]
-            )
-            *inputs, (data, strides, (_, J)) = code.arrays
-            R = inputs[0][2][0]
-            double = ir.VectorType(ir.DoubleType(), code.lanes)
-            factors = [
-                _broadcast(builder, builder.extract_value(arguments[2], a), code.lanes)
-                for a in range(len(arrays))
-            ]
+    def load(a, r, j):
+        start, steps, _ = inputs[a]
+        v = code.load(code.address(start, steps, r, j))
+        v = v if v.type == double else builder.fpext(v, double)
+        return builder.fmul(v, factors[a])
 
-            def load(a, r, j):
-                start, steps, _ = inputs[a]
-                v = code.load(code.address(start, steps, r, j))
-                v = v if v.type == double else builder.fpext(v, double)
-                return builder.fmul(v, factors[a])
+    def run(sums, j, count_lanes):
+        with cgutils.for_range(builder, R) as rows:
+            vectors = [load(a, rows.index, j) for a in range(len(inputs))]
+            results = operation(builder, [builder.load(v) for _, v in sums], vectors)
+            for result, (_, total) in zip(results, sums, strict=True):
+                builder.store(result, total)
+            start, steps, _ = inputs[0]
+            count_lanes(code.address(start, steps, rows.index, j))
 
-            with cgutils.for_range(builder, builder.udiv(J, _integer(code.lanes))) as loop:
-                j = builder.mul(loop.index, _integer(code.lanes))
-                sums = []  # where each is stored, and its present value
-                for q in range(count):
-                    target = code.address(data, strides, _integer(q), j)
-                    target = builder.bitcast(target, double.as_pointer())
-                    new = ir.Constant(double, [0.0] * code.lanes)
-                    new = load(0, _integer(0), j) if first and q == 0 else new
-                    start = builder.select(arguments[3], new, code.load(target))
-                    sums.append((target, cgutils.alloca_once(builder, double)))
-                    builder.store(start, sums[-1][1])
-                with cgutils.for_range(builder, R) as rows:
-                    vectors = [load(a, rows.index, j) for a in range(len(inputs))]
-                    results = operation(builder, [builder.load(v) for _, v in sums], vectors)
-                    for result, (_, total) in zip(results, sums, strict=True):
-                        builder.store(result, total)
-                for target, total in sums:
-                    code.store(builder.load(total), target)
-            return context.get_dummy_value()
+    with cgutils.for_range(builder, builder.udiv(J, _integer(code.lanes))) as loop:
+        j = builder.mul(loop.index, _integer(code.lanes))
+        sums = []  # where each is stored, and its present value
+        for q in range(count):
+            target = code.address(data, strides, _integer(q), j)
+            target = builder.bitcast(target, double.as_pointer())
+            new = ir.Constant(double, [0.0] * code.lanes)
+            new = load(0, _integer(0), j) if first and q == 0 else new
+            start = builder.select(fresh, new, code.load(target))
+            sums.append((target, cgutils.alloca_once(builder, double)))
+            builder.store(start, sums[-1][1])
+        if counter is None:
+            run(sums, j, lambda _: None)
+        else:
+            left = builder.sub(counter.columns, j)
+            whole = builder.icmp_signed(">=", left, _integer(code.lanes))
+            with builder.if_else(whole) as (all_lanes, some_lanes):
+                with all_lanes:
+                    run(sums, j, counter.whole)
+                with some_lanes:
+                    run(sums, j, lambda address: counter.some(address, left))
+        for target, total in sums:
+            code.store(builder.load(total), target)
+    return context.get_dummy_value()
 
-        return types.void(columns, arrays, scales, types.boolean), generate
 
-    return run
+class _Counter:
+    """Writes code that counts the numbers of a vector in memory, as `histogram.count` does."""
+
+    def __init__(self, context, builder, kind, counts, number, columns):
+        self.builder, self.columns = builder, columns
+        self.counts = context.make_array(kind)(context, builder, counts).data
+        bits = number.bitwidth
+        self.bits, self.lanes = ir.IntType(bits), product.REGISTERS.bytes * 8 // bits
+        self.shift = ir.Constant(self.bits, (23 if bits == 32 else 52) - bins.DIGITS)
+
+    def whole(self, address):
+        """All numbers of the vector that stands there."""
+        for lane in range(self.lanes):
+            self._count(address, _integer(lane), _integer(lane % bins.COPIES))
+
+    def some(self, address, many):
+        """The first so many numbers of the vector."""
+        with cgutils.for_range(self.builder, many) as loop:
+            self._count(address, loop.index, self.builder.urem(loop.index, _integer(bins.COPIES)))
+
+    def _count(self, address, lane, copy):
+        builder = self.builder
+        place = builder.gep(builder.bitcast(address, self.bits.as_pointer()), [lane])
+        number = builder.lshr(builder.load(place), self.shift)
+        number = number if self.bits.width == 64 else builder.zext(number, ir.IntType(64))
+        index = builder.add(builder.mul(number, _integer(bins.COPIES)), copy)
+        target = builder.gep(self.counts, [index])
+        builder.store(builder.add(builder.load(target), ir.Constant(ir.IntType(32), 1)), target)
 
 
 def _broadcast(builder, number, lanes):
@@ -159,8 +201,24 @@ def _integer(value):
     return ir.Constant(ir.IntType(64), value)
 
 
-_sum_rows = _over_rows(_moments, 7, first=True)
-_sum_products = _over_rows(_products, 2, first=False)
+@intrinsic
+def _sum_rows(typing_context, columns, arrays, scales, fresh, counts, counted):
+    def generate(context, builder, signature, arguments):
+        number = arrays[0].dtype
+        counter = _Counter(context, builder, counts, arguments[4], number, arguments[5])
+        return _over_rows(context, builder, signature, arguments, _moments, 7, True, counter)
+
+    return types.void(columns, arrays, scales, types.boolean, counts, types.intp), generate
+
+
+@intrinsic
+def _sum_products(typing_context, columns, arrays, scales, fresh):
+    def generate(context, builder, signature, arguments):
+        return _over_rows(context, builder, signature, arguments, _products, 2, False)
+
+    return types.void(columns, arrays, scales, types.boolean), generate
+
+
 if config.DISABLE_JIT:
     _sum_rows, _sum_products = sum_rows, sum_products
 
@@ -173,15 +231,18 @@ def whole_vectors(J, itemsize):
 
 
 @part
-def add_rows(columns, values, scale, fresh):
+def add_rows(columns, values, scale, fresh, counts, counted):
     """`sum_rows`, as many columns at a time as a vector has numbers. As there."""
     J = values.shape[1]
     whole = whole_vectors(J, values.itemsize)
     if whole == J:
-        _sum_rows(columns, (values,), (scale,), fresh)
-    else:
-        _sum_rows(columns[:, :whole], (values[:, :whole],), (scale,), fresh)
-        sum_rows(columns[:, whole:J], (values[:, whole:],), (scale,), fresh)
+        _sum_rows(columns, (values,), (scale,), fresh, counts, counted)
+        return
+    _sum_rows(
+        columns[:, :whole], (values[:, :whole],), (scale,), fresh, counts, min(whole, counted)
+    )
+    rest = max(counted - whole, 0)
+    sum_rows(columns[:, whole:J], (values[:, whole:],), (scale,), fresh, counts, rest)
 
 
 @part

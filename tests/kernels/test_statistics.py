@@ -207,11 +207,17 @@ def test_columns_are_summed_first():
 
 
 @given(
-    rows=st.integers(1, 5), lanes=st.integers(1, 3), seed=st.integers(0, 99), fresh=st.booleans()
+    rows=st.integers(1, 5),
+    lanes=st.integers(1, 3),
+    seed=st.integers(0, 99),
+    fresh=st.booleans(),
+    counted_less=st.integers(0, 3),
 )
-@example(rows=3, lanes=2, seed=0, fresh=True)
+@example(rows=3, lanes=2, seed=0, fresh=True, counted_less=1)
 @settings(deadline=None, max_examples=20)
-def test_vectors_of_columns(rows: int, lanes: int, seed: int, fresh: bool) -> None:
+def test_vectors_of_columns(
+    rows: int, lanes: int, seed: int, fresh: bool, counted_less: int
+) -> None:
     """The compiled sums have the bits of the loops that define them."""
     random = np.random.default_rng(seed)
     for dtype in (np.float32, np.float64):
@@ -219,14 +225,22 @@ def test_vectors_of_columns(rows: int, lanes: int, seed: int, fresh: bool) -> No
         a, b = random.standard_normal((2, rows, width + 3)).astype(dtype)[:, :, :width]
         a[0, 0], a[-1, 1], a[0, 2], a[-1, 3] = np.nan, -0.0, 0, -np.inf
         columns = random.standard_normal((7, width)) ** 2
+        counted = width - counted_less
+        counts, expected_counts = ((statistics_memory(1, a.dtype)[1], counted) for _ in range(2))
         expected = columns.copy()
         with np.errstate(all="ignore"):
-            moments.sum_rows(expected, (a,), (0.5,), fresh)
-            add_to_columns(columns, a, fresh)
+            moments.sum_rows(expected, (a,), (0.5,), fresh, *expected_counts)
+            add_to_columns(columns, a, fresh, *counts)
             assert columns.tobytes() == expected.tobytes() or same(columns, expected)
             moments.sum_products(expected, (a, b), (0.5, 2.0), True)
             add_products_to_columns(columns, a, b)
         assert same(columns, expected)
+        bins, expected_bins = (
+            found[0].reshape(-1, histogram.COPIES).sum(axis=1)
+            for found in (counts, expected_counts)
+        )
+        assert bins.tobytes() == expected_bins.tobytes()
+        assert bins.sum() == rows * counted
 
 
 def same(found: Any, expected: Any) -> bool:
@@ -235,9 +249,9 @@ def same(found: Any, expected: Any) -> bool:
 
 
 @numba.njit
-def add_to_columns(columns: Any, values: Any, fresh: bool) -> None:
+def add_to_columns(columns: Any, values: Any, fresh: bool, counts: Any, counted: int) -> None:
     """Calls what exists in compiled code alone."""
-    moments.add_rows(columns, values, 0.5, fresh)
+    moments.add_rows(columns, values, 0.5, fresh, counts, counted)
 
 
 @numba.njit
