@@ -115,15 +115,19 @@ def _unbroken(text: str) -> Any:
     from markupsafe import Markup, escape
 
     symbol = "|∂f/∂w|"
-    return escape(text).replace(symbol, Markup(f"<span class=unbroken>{symbol}</span>"))
+    whole = Markup(f'<span style="white-space: nowrap">{symbol}</span>')
+    return escape(text).replace(symbol, whole)
 
 
 def _magnitude(cell: str) -> Any:
-    """1.23e-03 as 1.23 × 10⁻³, with a real superscript; anything else as it is."""
+    """1.23e-03 as 1.23 × 10⁻³, with a real superscript; anything else as it is.
+
+    Spaces do not break: a notebook, whose cells have another style than a page, would break there.
+    """
     from markupsafe import Markup, escape
 
     number = _SCIENTIFIC.fullmatch(cell)
     if number is None:
-        return escape(cell)
+        return escape(cell.replace(" ", "\u00a0"))
     power = str(int(number[2])).replace("-", "−")
-    return Markup(f"{number[1]}<span class=times> × </span>10<sup>{power}</sup>")
+    return Markup(f"{number[1]}<span class=times>\u00a0×\u00a0</span>10<sup>{power}</sup>")

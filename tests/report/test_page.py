@@ -103,7 +103,7 @@ def test_table_holds_the_numbers(page: str, report: GradientReport) -> None:
     for (_, cells), mean in zip(rows, report.frame["mean_abs"], strict=True):
         third = re.findall(r"<td>(.*?)</td>", cells)[2]
         mantissa, power = re.fullmatch(
-            r"([\d.]+)<span class=times> × </span>10<sup>(.*)</sup>", third
+            r"([\d.]+)<span class=times>\s×\s</span>10<sup>(.*)</sup>", third
         ).groups()  # type: ignore[union-attr]
         assert float(f"{mantissa}e{power.replace('−', '-')}") == pytest.approx(mean, rel=0.005)
 
@@ -167,6 +167,9 @@ def test_notebook(report: GradientReport) -> None:
     assert reader.text("strong") == report.sentence
     assert html.count("<tr>") == 3
     assert "<style" not in html and "href" not in html
+    cells = re.findall(r"<td>(.*?)</td>", html)
+    assert "4\u00a0→\u00a05" in cells  # in a notebook a cell's text would be broken at a space
+    assert not any(" " in re.sub("<.*?>", "", cell) for cell in cells)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
