@@ -66,10 +66,10 @@ def window(flat, first, shape, strides):
     """A view of `shape` on flat (P,): element (i, j, …) is flat[first + i strides[0] + …].
 
     Strides count numbers, not bytes. Unlike slicing and reshaping, it costs no time at all. The
-    view does not keep flat alive. A C-contiguous array of any shape is as good as flat.
+    view does not keep flat alive.
     """
     strides = tuple(stride * flat.itemsize for stride in strides)
-    return np.lib.stride_tricks.as_strided(flat.reshape(-1)[first:], shape, strides)
+    return np.lib.stride_tricks.as_strided(flat[first:], shape, strides)
 
 
 @overload(window)

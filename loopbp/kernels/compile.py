@@ -30,8 +30,7 @@ try:
 except ImportError:  # a numba without the private names that the cache stands on
     DiskCache = None  # type: ignore[assignment,misc]
 
-# Always inlined: a loop that calls a function for each number is not vectorised, and where arrays
-# are handed on, their references are counted.
+# Always inlined: a loop that calls a function for each number is not vectorised.
 scalar = register_jitable(error_model="numpy", forceinline=True)
 
 part = register_jitable(error_model="numpy")

@@ -4,7 +4,7 @@ import numpy as np
 
 from . import statistics
 from .address import block, part_of
-from .compile import kernel, scalar
+from .compile import kernel, part
 
 #: The quantities, in order; the first three are weights' (I, J), the others rows (N, J).
 QUANTITIES = ("gradient", "update", "weight", "delta", "S", "x")
@@ -40,7 +40,7 @@ def observe(numbers, histograms, layer, state, memory, wanted, bounds, first, st
         row += parts
 
 
-@scalar
+@part
 def take(numbers, histograms, memory, row, parts, quantity, arrays, places):
     """`statistics.measure` for a quantity, from `row` on; returns what it does for the last part.
 
@@ -69,7 +69,7 @@ def take(numbers, histograms, memory, row, parts, quantity, arrays, places):
     return empty
 
 
-@scalar
+@part
 def also(layer, state, memory, bounds, quantity, arrays, places, largest, empty):
     """What else there is to a quantity.
 

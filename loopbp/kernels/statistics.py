@@ -88,7 +88,7 @@ def add_span(memory, values, minus, place, start, stop, fresh, scale, counting):
         counted = min(place[PANEL], place[COLUMNS] - j) if counting else 0
         wide = min(place[PANEL], place[WIDE] - j)
         at_once = max(1, scratch.size // wide)
-        sums = window(columns, j, (columns.shape[0], wide), (columns.shape[1], 1))
+        sums = window(columns.ravel(), j, (columns.shape[0], wide), (columns.shape[1], 1))
         for r in range(start, stop, at_once):
             end = min(stop, r + at_once)
             source = values
@@ -153,7 +153,7 @@ def measure(numbers, histogram, memory, values, minus, place, which):
     return empty
 
 
-@scalar
+@part
 def summarise(numbers, columns, J, rows, scale):
     """Sets l1, l2, mean and std from the sums of s v in J columns, the first column first."""
     magnitudes, squares, shift = moments.sums_over_columns(columns, J, rows)
@@ -177,7 +177,7 @@ def without_a_finite_sum(numbers, above, below):
     numbers[INNER_STD] = np.nan
 
 
-@scalar
+@part
 def closeness(state, columns, values, previous, place, largest):
     """The cosine of the angle between an array and the one of the call before: a·b / (|a| |b|).
 
@@ -193,7 +193,7 @@ def closeness(state, columns, values, previous, place, largest):
         first, stride = where(place, j, 0)
         a = window(values, first, (place[ROWS], wide), (stride, 1))
         b = window(previous, first, (place[ROWS], wide), (stride, 1))
-        sums = window(columns, j, (columns.shape[0], wide), (columns.shape[1], 1))
+        sums = window(columns.ravel(), j, (columns.shape[0], wide), (columns.shape[1], 1))
         moments.add_products(sums, a, b, (scale, state[0]))
         copy(line_of(previous, place, j, 0, place[ROWS]), line_of(values, place, j, 0, place[ROWS]))
     product, squares = columns[0, 0], columns[1, 0]
@@ -208,7 +208,7 @@ def closeness(state, columns, values, previous, place, largest):
     return cosine
 
 
-@scalar
+@part
 def copy(target, source):
     """Modified in place: target (·,). Read: source (·,)."""
     for p in range(source.shape[0]):
