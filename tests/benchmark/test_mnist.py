@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ import pytest
 from loopbp import datasets
 from loopbp.benchmark import mnist
 from loopbp.datasets import Dataset
+
+COMPILED = pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="minutes, unless the loops are compiled"
+)
 
 BITS = np.random.default_rng(0)
 
@@ -30,6 +35,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "mnist", lambda: made)
 
 
+@COMPILED
 @pytest.mark.parametrize("name", mnist.RECIPES)
 def test_both_libraries_learn_the_same(small: None, name: str) -> None:
     """1,005 examples: with batches of 100, 17 × 11 steps; chance is 0.1."""
@@ -43,6 +49,7 @@ def test_both_libraries_learn_the_same(small: None, name: str) -> None:
     assert sum(value for kind, value in told if kind == "tell") == 4
 
 
+@COMPILED
 @pytest.mark.parametrize("name", mnist.RECIPES)
 def test_both_libraries_take_the_same_steps(small: None, name: str) -> None:
     """After an epoch of the same batches the weights agree to float32 rounding."""

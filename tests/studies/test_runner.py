@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -254,7 +255,10 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     assert process.returncode == 130, err
     assert out == ""
     assert "Traceback" not in err
-    assert f"interrupted; {len(kept):,} of" in " ".join(err.split())
+    told = re.search(r"interrupted; ([\d,]+) of", " ".join(err.split()))
+    assert told is not None, err
+    # Each of two processes may finish a piece while the message is written.
+    assert 0 <= len(kept) - int(told[1].replace(",", "")) <= 2
     assert 3 <= len(kept) < 3 * int(SEEDS)
     assert gone(process.pid)
     assert not list((tmp_path / "a").rglob("*.tmp"))
