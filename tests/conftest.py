@@ -10,9 +10,15 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+from hypothesis import settings
 from problems import DTYPES, EXACT
 
 from loopbp.kernels.compile import bind, uncompiled
+
+# The same random cases every time; `pytest --hypothesis-profile=search` draws new ones.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search")
+settings.load_profile("same")
 
 #: Nothing but the page: no first run, no updates, no look-ups.
 ARGUMENTS = (

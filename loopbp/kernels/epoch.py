@@ -12,7 +12,7 @@ One machine code serves all networks: what a network is made of comes as tables.
   layer l + 1; row L the loss and its derivative. 0 stands for softmax in the place of g (then the
   place of g′ has `softmax_delta`), for cross-entropy in the place of the loss, and for
   δ = x − y in the place of the derivative.
-- code (8,) int64: the addresses of this package's own kernels, `ADD` … `DIVIDE_STATISTICS`.
+- code (9,) int64: the addresses of this package's own kernels, `ADD` … `DIVIDE_STATISTICS`.
 
 Arrays that belong together come as tuples:
 
@@ -41,7 +41,7 @@ SIZE, STRIDE, ROWS, PANELS, TRANSPOSED = range(5)
 
 # Entries of `code`.
 ADD, DESCEND, EXAMPLES, WEIGHTS, DIVIDE_EXAMPLES, DIVIDE_WEIGHTS = range(6)
-STATISTICS, DIVIDE_STATISTICS = 6, 7
+OBSERVE, STATISTICS, DIVIDE_STATISTICS = 6, 7, 8
 
 # Rows of `work`.
 X, S, SUM, DELTA = range(4)
@@ -343,7 +343,7 @@ def all_weights(threads, do, N, divisor, weights, rows, gradient, step, layers, 
 
 
 @kernel
-def pass_statistics(part, parts, row, N, records, watch, weights, rows, gradient, layers):
+def pass_statistics(part, parts, row, N, records, watch, weights, rows, gradient, layers, code):
     """The statistics of a step with KEEP over N examples: one part of the layers and quantities.
 
     None meets another. Arrays are passed on as views without an owner, whose references nobody
@@ -375,18 +375,21 @@ def pass_statistics(part, parts, row, N, records, watch, weights, rows, gradient
         places = ((I, J, wide, width, wide, layers[l, PANELS]), row_place, row_place, row_place)
         for quantity in range(len(observation.QUANTITIES)):
             if (l + quantity) % parts == part:
-                observation.observe(
-                    part_of(row_numbers, l),
-                    part_of(row_histograms, l),
-                    part_of(row_layers, l),
-                    part_of(state, l),
-                    memory,
-                    wanted,
-                    part_of(bounds, l),
-                    quantity,
-                    quantity + 1,
-                    arrays,
-                    places,
+                call(
+                    code[OBSERVE],
+                    (
+                        part_of(row_numbers, l),
+                        part_of(row_histograms, l),
+                        part_of(row_layers, l),
+                        part_of(state, l),
+                        memory,
+                        wanted,
+                        part_of(bounds, l),
+                        np.int64(quantity),
+                        np.int64(quantity) + 1,
+                        arrays,
+                        places,
+                    ),
                 )
 
 
@@ -396,7 +399,7 @@ def divide_statistics(threads, row, N, records, watch, weights, rows, gradient, 
     for t in numba.prange(threads):
         call(
             code[STATISTICS],
-            (np.int64(t), threads, row, N, records, watch, weights, rows, gradient, layers),
+            (np.int64(t), threads, row, N, records, watch, weights, rows, gradient, layers, code),
         )
 
 
@@ -407,7 +410,7 @@ def all_statistics(threads, row, N, records, watch, weights, rows, gradient, lay
         zero = N - N
         call(
             code[STATISTICS],
-            (zero, threads, row, N, records, watch, weights, rows, gradient, layers),
+            (zero, threads, row, N, records, watch, weights, rows, gradient, layers, code),
         )
     else:
         call(

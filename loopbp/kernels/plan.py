@@ -16,7 +16,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from . import activation, epoch, product, textbook
+from . import activation, epoch, observation, product, textbook
 from .address import address
 from .compile import bind
 
@@ -132,7 +132,7 @@ def code(dtype: np.dtype[Any], threaded: bool, watched: bool = False) -> Table:
     examples = (data, weights, rows, table, table, indices)
     parameters = (number, weights, rows, gradient, step, table, indices)
     products = (strided[0], strided[0], strided[1])
-    addresses = np.zeros(8, np.int64)
+    addresses = np.zeros(9, np.int64)
     addresses[epoch.ADD] = address(product.add, *products, integer)
     addresses[epoch.DESCEND] = address(product.descend, *products, number, number, number)
     addresses[epoch.EXAMPLES] = address(epoch.pass_examples, *[integer] * 3, *examples)
@@ -142,10 +142,11 @@ def code(dtype: np.dtype[Any], threaded: bool, watched: bool = False) -> Table:
         addresses[epoch.DIVIDE_EXAMPLES] = address(epoch.divide_examples, *divided, *examples)
         addresses[epoch.DIVIDE_WEIGHTS] = address(epoch.divide_weights, *divided, *parameters)
     if watched:
-        statistics = (*_recorded(vector, matrix), weights, rows, gradient, table)
+        statistics = (*_recorded(vector, matrix), weights, rows, gradient, table, indices)
+        addresses[epoch.OBSERVE] = address(observation.observe, *_observed(vector))
         addresses[epoch.STATISTICS] = address(epoch.pass_statistics, *[integer] * 4, *statistics)
         if threaded:
-            where = address(epoch.divide_statistics, *divided, *statistics, indices)
+            where = address(epoch.divide_statistics, *divided, *statistics)
             addresses[epoch.DIVIDE_STATISTICS] = where
     return addresses
 
@@ -162,3 +163,18 @@ def _recorded(vector: Any, matrix: Any) -> tuple[Any, Any]:
     memory = (numbers[3], counts, matrix)
     watch = numba.types.Tuple((wanted, numbers[2], numbers[2], vector, vector, *memory))
     return records, watch
+
+
+def _observed(vector: Any) -> tuple[Any, ...]:
+    """The types of what `observation.observe` is called with."""
+    integer, double = numba.types.int64, numba.types.float64
+    line, numbers = (numba.types.Array(double, d, "C") for d in (1, 2))
+    wanted = numba.types.Array(integer, 1, "C")
+    histograms, counts = (numba.types.Array(numba.types.int32, d, "C") for d in (3, 1))
+    memory = numba.types.Tuple((numbers, counts, vector))
+    arrays = numba.types.UniTuple(vector, 7)
+    places = numba.types.UniTuple(numba.types.UniTuple(integer, 6), 4)
+    return (
+        *(numbers, histograms, line, line, memory, wanted, line, integer, integer),
+        *(arrays, places),
+    )
