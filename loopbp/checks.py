@@ -173,8 +173,9 @@ def finite(argument: str, given: NDArray[Any], dtype: np.dtype[Any]) -> FloatArr
     """`given` cast to `dtype`, C-contiguous; `ValueError` names the first entry not finite."""
     with np.errstate(over="ignore"):
         array: FloatArray = np.ascontiguousarray(given, dtype=dtype)
-    bad = ~np.isfinite(array)
-    if bad.any():
+    is_finite = np.isfinite(array)
+    if not is_finite.all():
+        bad = ~is_finite
         where = np.unravel_index(int(np.argmax(bad)), array.shape)
         place = (
             f"row {where[0]}, column {where[1]}"

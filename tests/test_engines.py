@@ -12,6 +12,7 @@ from problems import DTYPES, EXACT, PROBLEMS, Problem
 
 from loopbp import reference
 from loopbp.engines import ENGINES
+from loopbp.kernels import epoch
 from loopbp.network import Network
 from loopbp.trace import Trace
 
@@ -174,6 +175,45 @@ def test_an_examples_row_does_not_depend_on_its_batch(exact, problem):
 
 
 # --- Names, and numbers out of range ------------------------------------------------------------
+
+
+def unwritable(X: Any) -> Any:
+    """X, which nobody may change."""
+    X = X.copy()
+    X.flags.writeable = False
+    return X
+
+
+def unaligned(X: Any) -> Any:
+    """X, one byte off every multiple of its itemsize."""
+    memory = np.empty(X.nbytes + 1, np.uint8)
+    view = memory[1:].view(X.dtype).reshape(X.shape)
+    view[...] = X
+    return view
+
+
+@pytest.mark.parametrize("kind", [unwritable, unaligned, np.asfortranarray, np.asarray])
+@pytest.mark.parametrize("inputs", [3, 511, 512, 1023, 1024])  # rows 4,096 bytes apart among them
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_predictions_have_the_textbooks_bits_wherever_the_inputs_stand(dtype, inputs, kind):
+    net = Network([inputs, 3, 2], dtype=dtype)
+    given = np.random.default_rng(1).normal(size=(5, inputs)).astype(dtype)
+    X = kind(given)
+    expected = net.forward(given, engine="python").x[-1]
+    for found in (net.predict(X), net.predict(X, batch_size=2), net.forward(X).x[-1]):
+        assert found.tobytes() == expected.tobytes()
+    assert X.tobytes() == given.tobytes()
+
+
+def test_no_layout_of_the_inputs_is_compiled_anew():
+    net = Network([6, 3, 2], dtype="float64")
+    given = np.random.default_rng(1).normal(size=(5, 6))
+    net.predict(given)
+    before = len(getattr(epoch.pass_examples, "signatures", ()))
+    for kind in (unwritable, unaligned, np.asfortranarray):
+        net.predict(kind(given))
+        net.backprop(kind(given), np.zeros(5, int))
+    assert len(getattr(epoch.pass_examples, "signatures", ())) == before
 
 
 def test_which_engines_are_exact():

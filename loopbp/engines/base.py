@@ -60,6 +60,19 @@ class Engine(ABC):
         Changes w (P,) and the state in place.
         """
 
+    def predict(
+        self,
+        net: Architecture,
+        W: Sequence[FloatArray],
+        inputs: FloatArray,
+        outputs: FloatArray,
+    ) -> None:
+        """Fills outputs, x^(L) (N, n_L), from inputs (N, n_0), without the constant column."""
+        work = Workspace.allocate(net, len(inputs))
+        work.x[0][:, 1:] = inputs
+        self.forward(net, W, work)
+        outputs[...] = work.x[-1]
+
     def gradient(
         self,
         net: Architecture,

@@ -33,8 +33,10 @@ from ..workspace import (
 from .loops import LoopEngine
 from .tables import ACTIVATIONS, OUTPUT_LOSSES, SUM_LOSSES
 
-#: Examples that go through all layers together where a batch is larger.
+#: Examples that go through all layers together where a batch is larger: so many at least, and as
+#: many as have so many bytes of x, S, Σ δ w and δ.
 BLOCK_EXAMPLES = 256
+BLOCK_BYTES = 1 << 19
 
 #: Multiply-adds of a forward pass (examples × weights) below which one thread does the work. A
 #: step starts and joins threads twice, and threads that have slept take 7 to 15 µs each time; on
@@ -44,6 +46,7 @@ THREADS_FROM = 8_000_000
 
 
 _THREADS = threading.Lock()
+_NO_EXAMPLES = np.empty(0, np.int64)
 
 
 @functools.lru_cache(maxsize=64)
@@ -78,6 +81,7 @@ class Memory:
         self.statistics = self._statistics(net, workers if watched else 0)
         self.work = _aligned((4, self.plan.rows * examples), dtype)
         self.work[...] = 0
+        self.inputs = _aligned((examples, int(self.plan.layers[0, epoch.STRIDE])), dtype)
         self.y = _aligned((examples, int(self.plan.layers[-1, epoch.STRIDE])), dtype)
         self.y[...] = 0
         self.sums = np.empty((3, examples), dtype)
@@ -86,9 +90,9 @@ class Memory:
     def weights(self) -> tuple[FloatArray, FloatArray]:
         return self.theta, self.transposed
 
-    @property
-    def rows(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        return self.work, self.y, self.sums
+    def rows(self, inputs: FloatArray | None = None, first: int = 0) -> tuple[Any, ...]:
+        """The rows of `kernels.epoch`, with these inputs, x_1 in column `first`, or its own."""
+        return self.work, self.y, self.sums, self.inputs if inputs is None else inputs, first
 
     @property
     def gradient(self) -> tuple[FloatArray, FloatArray]:
@@ -125,12 +129,20 @@ class Memory:
     def step(self, rule: int, numbers: FloatArray) -> tuple[FloatArray, Table, FloatArray]:
         return self.vectors, np.array([rule]), numbers
 
-    def view(self, quantity: int, l: int, examples: int) -> FloatArray:
+    @functools.cached_property
+    def layers(self) -> tuple[tuple[FloatArray, FloatArray, FloatArray], ...]:
+        """S, x and δ of the layers 1 … L, each (examples, n_l) (views)."""
+        return tuple(
+            (self._of(epoch.S, l), self._of(epoch.X, l), self._of(epoch.DELTA, l))
+            for l in range(1, len(self.plan.layers))
+        )
+
+    def _of(self, quantity: int, l: int) -> FloatArray:
         """The numbers (examples, n_l) of a quantity in layer l (a view)."""
         size, stride, first = (int(v) for v in self.plan.layers[l, :3])
         first *= self.examples
-        block = self.work[quantity, first : first + examples * stride]
-        return block.reshape(examples, stride)[:, :size]
+        block = self.work[quantity, first : first + self.examples * stride]
+        return block.reshape(self.examples, stride)[:, :size]
 
 
 def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> FloatArray:
@@ -160,7 +172,21 @@ class TiledEngine(LoopEngine):
         return memory
 
     def forward(self, net: Architecture, W: Sequence[FloatArray], work: Workspace) -> None:
-        self._run_pass(net, W, work, epoch.LOAD + epoch.FORWARD)
+        self._run_pass(net, W, work, epoch.FORWARD)
+
+    def predict(
+        self,
+        net: Architecture,
+        W: Sequence[FloatArray],
+        inputs: FloatArray,
+        outputs: FloatArray,
+    ) -> None:
+        memory = self._loaded(net, W, len(inputs))
+        with _alone(memory.workers):
+            for start, stop in _blocks(len(inputs), memory.examples):
+                rows = memory.rows(*_readable(memory, inputs[start:stop], 0, epoch.FORWARD))
+                _pass_examples(memory, rows, stop - start, epoch.FORWARD)
+                outputs[start:stop] = memory.layers[-1][1][: stop - start]
 
     def backward(
         self,
@@ -170,7 +196,7 @@ class TiledEngine(LoopEngine):
         grad: Sequence[FloatArray],
         divisor: int,
     ) -> None:
-        self._run_pass(net, W, work, epoch.LOAD + epoch.BACKWARD, grad, divisor)
+        self._run_pass(net, W, work, epoch.BACKWARD, grad, divisor)
 
     def gradient(
         self,
@@ -180,8 +206,14 @@ class TiledEngine(LoopEngine):
         grad: Sequence[FloatArray],
         divisor: int,
     ) -> None:
-        do = epoch.LOAD + epoch.FORWARD + epoch.LOSS + epoch.BACKWARD
-        self._run_pass(net, W, work, do, grad, divisor)
+        self._run_pass(net, W, work, epoch.FORWARD + epoch.LOSS + epoch.BACKWARD, grad, divisor)
+
+    def _loaded(self, net: Architecture, W: Sequence[FloatArray], examples: int) -> Memory:
+        """Memory for a block of so many examples, with these weights in panels."""
+        memory = self._memory(net, _block(net, examples))
+        theta = np.concatenate([w.ravel() for w in W])
+        epoch.load_weights(memory.theta, theta, memory.plan.layers)
+        return memory
 
     def _run_pass(
         self,
@@ -194,24 +226,22 @@ class TiledEngine(LoopEngine):
     ) -> None:
         """One pass over the examples of a workspace, block by block; `do` as in the kernel."""
         N = len(work.losses)
-        memory = self._memory(net, min(N, BLOCK_EXAMPLES))
-        theta = np.concatenate([w.ravel() for w in W])
-        epoch.load_weights(memory.theta, theta, memory.plan.layers)
+        memory = self._loaded(net, W, N)
         if do & epoch.BACKWARD:
             epoch.transpose_weights(memory.transposed, memory.theta, memory.plan.layers)
         with _alone(memory.workers):
-            for start in range(0, N, BLOCK_EXAMPLES):
-                stop = min(N, start + BLOCK_EXAMPLES)
-                if not do & epoch.FORWARD:
-                    _load(memory, work, start, stop)
-                _pass_examples(memory, work, start, stop, do)
+            for start, stop in _blocks(N, memory.examples):
+                rows = memory.rows(*_readable(memory, work.x[0][start:stop], 1, do))
+                _load(memory, work, start, stop, do)
+                _pass_examples(memory, rows, stop - start, do)
                 _save(memory, work, start, stop, do)
                 if do & epoch.BACKWARD:
                     what = epoch.KEEP
                     what += epoch.RESUME if start > 0 else 0
                     what += epoch.FINISH if stop == N else 0
-                    _pass_weights(memory, stop - start, what, net.dtype.type(divisor))
+                    _pass_weights(memory, rows, stop - start, what, net.dtype.type(divisor))
         if do & epoch.BACKWARD:
+            theta = np.empty(net.parameters, net.dtype)
             epoch.save_weights(theta, memory.grad, memory.plan.layers)
             for g, values in zip(grad, net.views(theta), strict=True):
                 g[...] = values
@@ -240,7 +270,7 @@ class TiledEngine(LoopEngine):
                 descent.batch_size,
                 (order, descent.inputs, descent.targets),
                 memory.weights,
-                memory.rows,
+                memory.rows(),
                 memory.gradient,
                 memory.step(rule, numbers),
                 powers,
@@ -327,44 +357,78 @@ def _rule(optimizer: Optimizer, dtype: np.dtype[Any]) -> tuple[int, FloatArray]:
     return (epoch.NESTEROV if optimizer.nesterov else epoch.MOMENTUM), numbers
 
 
-def _pass_examples(memory: Memory, work: Workspace, start: int, stop: int, do: int) -> None:
-    """`epoch.pass_examples` for some examples of a workspace."""
+def _block(net: Architecture, examples: int) -> int:
+    """How many examples go through all layers together, of so many."""
+    bytes = (net.sizes[0] + 4 * sum(net.sizes[1:])) * net.dtype.itemsize
+    return min(examples, max(BLOCK_EXAMPLES, BLOCK_BYTES // bytes))
+
+
+def _blocks(examples: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where blocks of examples start and stop."""
+    for start in range(0, examples, size):
+        yield start, min(examples, start + size)
+
+
+def _readable(memory: Memory, inputs: FloatArray, first: int, do: int) -> tuple[FloatArray, int]:
+    """Rows of x^(0) that the loops can read, and the column of x_1 in them.
+
+    For a forward pass alone the given rows, where x_1 is in column `first`. Otherwise a copy: it
+    is read again and again for the gradient, faster where rows are whole lines of the cache. Rows
+    4,096 bytes apart would push each other out of the cache; and what is not aligned, or cannot be
+    written, is another type to Numba, compiled anew.
+    """
+    apart = inputs.shape[1] * inputs.itemsize
+    if do == epoch.FORWARD and inputs.flags.behaved and apart % 4096 != 0:
+        return inputs, first
+    memory.inputs[: len(inputs), : inputs.shape[1] - first] = inputs[:, first:]
+    return memory.inputs, 0
+
+
+def _pass_examples(memory: Memory, rows: tuple[Any, ...], examples: int, do: int) -> None:
+    """`epoch.pass_examples` for so many examples, whose inputs stand in rows."""
     plan = memory.plan
-    data = np.arange(start, stop), work.x[0], work.y
     addresses = code(memory.theta.dtype, memory.workers > 1)
-    examples = data, memory.weights, memory.rows, plan.layers, plan.functions, addresses
+    data = _NO_EXAMPLES, memory.inputs, memory.y  # nothing is gathered
+    passed = data, memory.weights, rows, plan.layers, plan.functions, addresses
     if memory.workers == 1:
-        epoch.pass_examples(do, 0, stop - start, *examples)
+        epoch.pass_examples(do, 0, examples, *passed)
     else:
-        epoch.divide_examples(memory.workers, do, stop - start, *examples)
+        epoch.divide_examples(memory.workers, do, examples, *passed)
 
 
-def _pass_weights(memory: Memory, examples: int, what: int, divisor: Any) -> None:
+def _pass_weights(
+    memory: Memory, rows: tuple[Any, ...], examples: int, what: int, divisor: Any
+) -> None:
     """`epoch.pass_weights` for all weights, without a step; `what` as in the kernel."""
     step = memory.step(0, np.zeros(epoch.NUMBERS, memory.theta.dtype))
     addresses = code(memory.theta.dtype, memory.workers > 1)
-    parameters = memory.weights, memory.rows, memory.gradient, step, memory.plan.layers, addresses
+    parameters = memory.weights, rows, memory.gradient, step, memory.plan.layers, addresses
     if memory.workers == 1:
         epoch.pass_weights(what, 0, 1, examples, divisor, *parameters)
     else:
         epoch.divide_weights(memory.workers, what, examples, divisor, *parameters)
 
 
-def _load(memory: Memory, work: Workspace, start: int, stop: int) -> None:
-    """Copies S and x of some examples into the rows, where an earlier call has computed them."""
-    for l, S in enumerate(work.S):
-        memory.view(epoch.S, l + 1, stop - start)[...] = S[start:stop]
-        memory.view(epoch.X, l + 1, stop - start)[...] = work.outputs(l + 1)[start:stop]
+def _load(memory: Memory, work: Workspace, start: int, stop: int, do: int) -> None:
+    """Copies some examples' targets into the rows; S and x too if they are not computed anew."""
+    n = stop - start
+    if do & epoch.BACKWARD:
+        memory.y[:n, : work.y.shape[1]] = work.y[start:stop]
+    if do & epoch.FORWARD:
+        return
+    for l, (S, x, _) in enumerate(memory.layers):
+        S[:n] = work.S[l][start:stop]
+        x[:n] = work.outputs(l + 1)[start:stop]
 
 
 def _save(memory: Memory, work: Workspace, start: int, stop: int, do: int) -> None:
     """Copies what a pass has computed for some examples into the workspace."""
     n = stop - start
-    for l in range(len(work.S)):
+    for l, (S, x, delta) in enumerate(memory.layers):
         if do & epoch.FORWARD:
-            work.S[l][start:stop] = memory.view(epoch.S, l + 1, n)
-            work.outputs(l + 1)[start:stop] = memory.view(epoch.X, l + 1, n)
+            work.S[l][start:stop] = S[:n]
+            work.outputs(l + 1)[start:stop] = x[:n]
         if do & epoch.BACKWARD:
-            work.delta[l][start:stop] = memory.view(epoch.DELTA, l + 1, n)
+            work.delta[l][start:stop] = delta[:n]
     if do & epoch.LOSS:
         work.losses[start:stop] = memory.sums[2, :n]

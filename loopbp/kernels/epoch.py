@@ -18,8 +18,9 @@ Arrays that belong together come as tuples:
 
 - data: batch (N,) int64, the numbers of the examples; inputs (·, n_0 + 1); targets (·, n_L)
 - weights: theta and transposed, both in panels
-- rows: work (4, R), the rows of x, S, Σ δ w and δ of all layers; y (B, stride); sums (3, B), m
-  and z of softmax and the losses. B is the number of examples that there is room for.
+- rows: work (4, R), the rows of x, S, Σ δ w and δ of the layers 1 … L; y (B, stride); sums
+  (3, B), m and z of softmax and the losses; inputs (B, ·), rows of x^(0), and the number of the
+  column of x_1 in them. B is the number of examples that there is room for.
 - records: due (T,) bool, which steps are recorded; numbers, histograms and layers, a row for each
   recorded step, as in `observation.observe`, and one more. T = 0 where nothing is recorded.
 - watch: wanted (7,) int64, bounds (L, 4) and state (L, 2) float64 as there; before and previous,
@@ -46,6 +47,9 @@ OBSERVE, STATISTICS, DIVIDE_STATISTICS = 6, 7, 8
 # Rows of `work`.
 X, S, SUM, DELTA = range(4)
 
+# Entries of `rows`.
+WORK, TARGETS, SUMS, INPUTS, FIRST = range(5)
+
 # What `pass_examples` does; to be added up.
 LOAD, FORWARD, LOSS, BACKWARD = 1, 2, 4, 8
 
@@ -68,10 +72,20 @@ FEW = 64
 
 @part
 def rows_of(rows, quantity, layers, l, start, stop):
-    """Examples start … stop − 1 of a quantity in layer l: (stop − start, stride)."""
+    """Examples start … stop − 1 of a quantity in layer l ≥ 1: (stop − start, stride)."""
     stride = layers[l, STRIDE]
-    first = layers[l, ROWS] * rows[1].shape[0] + start * stride
-    return block(rows[0][quantity], first, (stop - start, stride))
+    first = layers[l, ROWS] * rows[TARGETS].shape[0] + start * stride
+    return block(rows[WORK][quantity], first, (stop - start, stride))
+
+
+@part
+def outputs_of(rows, layers, l, start, stop):
+    """x of examples start … stop − 1 in layer l: (stop − start, stride), and the column of x_1."""
+    if l > 0:
+        return rows_of(rows, X, layers, l, start, stop), 0
+    stride = rows[INPUTS].shape[1]
+    every = rows[INPUTS].ravel()
+    return block(every, start * stride, (stop - start, stride)), rows[FIRST]
 
 
 @part
@@ -90,7 +104,7 @@ def columns_of(rows, J):
 def pass_examples(do, start, stop, data, weights, rows, layers, functions, code):
     """What `do` says, for the examples start … stop − 1 of a batch. Modified in place: rows."""
     if do & LOAD:
-        load(start, stop, data, rows, layers)
+        load(start, stop, data, rows)
     if do & FORWARD:
         forward(start, stop, weights, rows, layers, functions, code)
     if do & LOSS:
@@ -101,14 +115,14 @@ def pass_examples(do, start, stop, data, weights, rows, layers, functions, code)
 
 
 @part
-def load(start, stop, data, rows, layers):
+def load(start, stop, data, rows):
     """Gathers inputs and targets of a batch. Modified in place: x^(0) and y in rows."""
     batch, inputs, targets = data
-    x = rows[0][X]
     (_, I), (_, J) = inputs.shape, targets.shape
-    inputs, targets, y = inputs.ravel(), targets.ravel(), rows[1].ravel()
+    inputs, targets = inputs.ravel(), targets.ravel()
+    x, y = rows[INPUTS].ravel(), rows[TARGETS].ravel()
     for n in range(start, stop):
-        i, j = n * layers[0, STRIDE], n * rows[1].shape[1]
+        i, j = n * rows[INPUTS].shape[1] + rows[FIRST], n * rows[TARGETS].shape[1]
         copy(block(x, i, (I - 1,)), block(inputs, batch[n] * I + 1, (I - 1,)))
         copy(block(y, j, (J,)), block(targets, batch[n] * J, (J,)))
 
@@ -121,11 +135,11 @@ def forward(start, stop, weights, rows, layers, functions, code):
         I, J = layers[l, SIZE] + 1, layers[l + 1, SIZE]
         W = theta[layers[l, PANELS] : layers[l + 1, PANELS]]
         s = rows_of(rows, S, layers, l + 1, start, stop)
-        x = rows_of(rows, X, layers, l, start, stop)
-        tiled.weighted_sum(s, W, x, I, tiled.padded(J, s.itemsize), code[ADD])
+        x, first = outputs_of(rows, layers, l, start, stop)
+        tiled.weighted_sum(s, W, x, first, I, tiled.padded(J, s.itemsize), code[ADD])
         x = rows_of(rows, X, layers, l + 1, start, stop)
         if functions[l, 0] == 0:
-            sums = rows[2]
+            sums = rows[SUMS]
             tiled.softmax(x, s, sums[0, start:stop], sums[1, start:stop], J)
         else:
             call(functions[l, 0], (line(x), line(s)))
@@ -136,8 +150,8 @@ def losses(start, stop, rows, layers, functions):
     """f of each example. Modified in place: the losses in rows."""
     L = layers.shape[0] - 1
     J = layers[L, SIZE]
-    _, y, sums = rows
-    y, f = y[start:stop], sums[2, start:stop]
+    y, sums = rows[TARGETS][start:stop], rows[SUMS]
+    f = sums[2, start:stop]
     s = rows_of(rows, S, layers, L, start, stop)
     x = rows_of(rows, X, layers, L, start, stop)
     if functions[L, 0] == 0:
@@ -153,7 +167,7 @@ def last_delta(start, stop, rows, layers, functions):
     """δ of the last layer. Modified in place: δ in rows."""
     L = layers.shape[0] - 1
     J = layers[L, SIZE]
-    y = rows[1][start:stop]
+    y = rows[TARGETS][start:stop]
     s = rows_of(rows, S, layers, L, start, stop)
     x = rows_of(rows, X, layers, L, start, stop)
     dfdx = rows_of(rows, SUM, layers, L, start, stop)
@@ -205,7 +219,7 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
     for l in range(layers.shape[0] - 1):
         I, K = layers[l, SIZE] + 1, layers[l + 1, SIZE]
         J = tiled.padded(K, theta.itemsize)
-        x = rows_of(rows, X, layers, l, 0, N)
+        x, x_1 = outputs_of(rows, layers, l, 0, N)
         delta = rows_of(rows, DELTA, layers, l + 1, 0, N)
         chunks = (I - 2) // rows_at_once + 1
         blocks = chunks * ((J - 1) // width + 1)
@@ -221,7 +235,7 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
             i += top
             W_0 = block(theta, first, (1, columns_W))
             W = block(theta, first + top * columns_W, (i_stop - i, columns_W))
-            x_i = window(x.ravel(), i - 1, (i_stop - i, N), (1, x.shape[1]))
+            x_i = window(x.ravel(), x_1 + i - 1, (i_stop - i, N), (1, x.shape[1]))
             if do & KEEP:
                 g = block(grad, first, (size,))
             else:
@@ -352,7 +366,7 @@ def pass_statistics(part, parts, row, N, records, watch, weights, rows, gradient
     _, numbers, histograms, of_layers = records
     wanted, bounds, state, before, previous, columns, counts, scratch = watch
     memory = part_of(columns, part), part_of(counts, part), part_of(scratch, part)
-    work, L = rows[0], layers.shape[0] - 1
+    work, L = rows[WORK], layers.shape[0] - 1
     arrays = (
         view(gradient[0]),
         view(weights[0]),
@@ -371,7 +385,7 @@ def pass_statistics(part, parts, row, N, records, watch, weights, rows, gradient
     for l in range(L):
         I, J = layers[l, SIZE] + 1, layers[l + 1, SIZE]
         wide, stride = tiled.padded(J, before.itemsize), layers[l + 1, STRIDE]
-        row_place = (N, J, wide, stride, stride, layers[l + 1, ROWS] * rows[1].shape[0])
+        row_place = (N, J, wide, stride, stride, layers[l + 1, ROWS] * rows[TARGETS].shape[0])
         places = ((I, J, wide, width, wide, layers[l, PANELS]), row_place, row_place, row_place)
         for quantity in range(len(observation.QUANTITIES)):
             if (l + quantity) % parts == part:
@@ -456,7 +470,7 @@ def descend(
         all_examples(
             threads, do, N, (batch, inputs, targets), weights, rows, layers, functions, code
         )
-        loss[t] = textbook.total_loss(rows[2][2, :N], divisor)
+        loss[t] = textbook.total_loss(rows[SUMS][2, :N], divisor)
         finite = np.isfinite(loss[t])
         if rule[0] == ADAM and finite:
             for k in range(2):

@@ -27,8 +27,8 @@ Table = NDArray[np.int64]
 class Plan:
     """layers (L + 1, 5) and functions (L + 1, 2) int64 are the tables that `epoch` describes.
 
-    `rows` numbers per example, and `panels` and `transposed` numbers, are the memory that a pass
-    needs.
+    `rows` numbers per example, those of the inputs apart, and `panels` and `transposed` numbers
+    are the memory that a pass needs.
     """
 
     layers: Table
@@ -53,7 +53,7 @@ def plan(
     return Plan(
         layers=layers,
         functions=_functions(dtype, activations, loss),
-        rows=int(layers[:, epoch.STRIDE].sum()),
+        rows=int(layers[1:, epoch.STRIDE].sum()),
         panels=int(layers[-1, epoch.PANELS]),
         transposed=int(layers[-1, epoch.TRANSPOSED]),
     )
@@ -64,7 +64,7 @@ def _layers(sizes: Sequence[int], itemsize: int) -> Table:
     layers = np.zeros((len(sizes), 5), np.int64)
     layers[:, epoch.SIZE] = sizes
     layers[:, epoch.STRIDE] = [row_stride(size, itemsize) for size in sizes]
-    layers[1:, epoch.ROWS] = np.cumsum(layers[:-1, epoch.STRIDE])
+    layers[2:, epoch.ROWS] = np.cumsum(layers[1:-1, epoch.STRIDE])
     for l, (I, J) in enumerate(pairwise(sizes)):
         transposed = J * _padded(I, itemsize) if l > 0 else 0
         layers[l + 1, epoch.PANELS] = layers[l, epoch.PANELS] + (I + 1) * _padded(J, itemsize)
@@ -126,7 +126,7 @@ def code(dtype: np.dtype[Any], threaded: bool, watched: bool = False) -> Table:
     indices, table = (numba.types.Array(integer, d, "C") for d in (1, 2))
     data = numba.types.Tuple((indices, matrix, matrix))
     weights = numba.types.UniTuple(vector, 2)
-    rows = numba.types.UniTuple(matrix, 3)
+    rows = numba.types.Tuple((*[matrix] * 4, integer))
     gradient = numba.types.Tuple((vector, matrix))
     step = numba.types.Tuple((matrix, indices, vector))
     examples = (data, weights, rows, table, table, indices)

@@ -50,11 +50,11 @@ def padded(J, itemsize):
 
 
 @part
-def product(C, A, panels, I, M, J, add):
+def product(C, A, first, panels, I, M, J, add):
     """C[n, j] = Σ_m A[n, m] B[m, j]; if I = M + 1, with a first row of B that C starts from.
 
     Modified in place: C, rows (N, stride), columns 0 … J − 1, J padded. Read: A, rows (N, stride),
-    columns 0 … M − 1; panels (I, J) of B; add, the address of `add_products`.
+    M columns from `first` on; panels (I, J) of B; add, the address of `add_products`.
     """
     N, biases = C.shape[0], I - M
     width = panel_width(C.itemsize)
@@ -69,7 +69,7 @@ def product(C, A, panels, I, M, J, add):
         narrow = window(panels, full * I + row * rest, (1, rows, rest), (0, rest, 1))
         for n in range(0, N, BLOCK_ROWS):
             R = min(N - n, BLOCK_ROWS)
-            a = window(A.ravel(), n * A.shape[1] + m, (R, terms), (A.shape[1], 1))
+            a = window(A.ravel(), n * A.shape[1] + first + m, (R, terms), (A.shape[1], 1))
             if P > 0:
                 c = window(C.ravel(), n * C.shape[1], (R, full), (C.shape[1], 1))
                 call(add, (c, a, wide, start))
@@ -85,7 +85,7 @@ def multiply(C, A, panels, M, add):
     Modified in place: C (N, J), J padded. Read: A, rows (N, stride), columns 0 … M − 1; panels
     (M, J) of B; add, the address of `add_products`.
     """
-    product(C, A, panels, M, M, C.shape[1], add)
+    product(C, A, 0, panels, M, M, C.shape[1], add)
 
 
 @kernel(parallel=True)
@@ -99,14 +99,14 @@ def divide_product(threads, C, A, panels, M, add):
 
 
 @part
-def weighted_sum(S, W, x, I, J, add):
+def weighted_sum(S, W, x, first, I, J, add):
     """S_j = w_0j + Σ_{i≥1} w_ij x_i: `textbook.weighted_sum`.
 
     The sum begins with its first product, w_0j x_0 = w_0j. Modified in place: S, rows (N, stride).
-    Read: panels W (I, J), row 0 the biases, J padded; x, rows (N, stride) of x_1, x_2, …; add, the
-    address of `add_products`.
+    Read: panels W (I, J), row 0 the biases, J padded; x, rows (N, stride) of x_1, x_2, … from
+    column `first` on; add, the address of `add_products`.
     """
-    product(S, x, W, I, I - 1, J, add)
+    product(S, x, first, W, I, I - 1, J, add)
 
 
 @part
@@ -117,7 +117,7 @@ def sum_over_paths(d, delta_above, W_transposed, K, J, add):
     w_kj (K, J), the weights of the layer above without their biases, transposed, J padded; add,
     the address of `add_products`.
     """
-    product(d, delta_above, W_transposed, K, K, J, add)
+    product(d, delta_above, 0, W_transposed, K, K, J, add)
 
 
 @part
