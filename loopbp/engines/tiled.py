@@ -374,8 +374,8 @@ def _readable(memory: Memory, inputs: FloatArray, first: int, do: int) -> tuple[
 
     For a forward pass alone the given rows, where x_1 is in column `first`. Otherwise a copy: it
     is read again and again for the gradient, faster where rows are whole lines of the cache. Rows
-    4,096 bytes apart would push each other out of the cache; and what is not aligned, or cannot be
-    written, is another type to Numba, compiled anew.
+    4,096 bytes apart would push each other out of the cache; what cannot be written is another
+    type to Numba, compiled anew; and what is not aligned, compiled loops may not touch.
     """
     apart = inputs.shape[1] * inputs.itemsize
     if do == epoch.FORWARD and inputs.flags.behaved and apart % 4096 != 0:
