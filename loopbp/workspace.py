@@ -5,7 +5,7 @@ The arrays carry the legend's names and shapes. They are allocated once and fill
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -58,7 +58,9 @@ class Workspace:
     """The arrays of one pass over N examples, by the legend's names; all of one dtype.
 
     x[l] (N, n_l + 1) with column 0 = 1, but x[L] (N, n_L); S[l] and delta[l] (N, n_{l+1});
-    dfdx (N, n_L), the loss's ∂f/∂x; y (N, n_L), the targets; losses (N,).
+    dfdx (N, n_L), the loss's ∂f/∂x; y (N, n_L), the targets; losses (N,). importance (N,), c ≥ 0,
+    what each example counts for, None where all count alike: losses and delta are then c times
+    those of the example.
     """
 
     x: tuple[FloatArray, ...]
@@ -67,9 +69,12 @@ class Workspace:
     dfdx: FloatArray
     y: FloatArray
     losses: FloatArray
+    importance: FloatArray | None = None
 
     @classmethod
-    def allocate(cls, architecture: Architecture, examples: int) -> Workspace:
+    def allocate(
+        cls, architecture: Architecture, examples: int, *, weighted: bool = False
+    ) -> Workspace:
         """New arrays for `examples` examples; the constant columns are set to 1."""
         sizes, dtype = architecture.sizes, architecture.dtype
         x = [np.empty((examples, size + 1), dtype) for size in sizes[:-1]]
@@ -82,6 +87,7 @@ class Workspace:
             dfdx=np.empty((examples, sizes[-1]), dtype),
             y=np.empty((examples, sizes[-1]), dtype),
             losses=np.empty(examples, dtype),
+            importance=np.empty(examples, dtype) if weighted else None,
         )
 
     def first(self, examples: int) -> Workspace:
@@ -95,6 +101,7 @@ class Workspace:
             dfdx=self.dfdx[:examples],
             y=self.y[:examples],
             losses=self.losses[:examples],
+            importance=None if self.importance is None else self.importance[:examples],
         )
 
     def outputs(self, layer: int) -> FloatArray:
@@ -153,8 +160,11 @@ class Descent:
     """What gradient descent works on; the caller owns every array.
 
     theta and grad (P,); inputs (N, n_0 + 1) with the constant column, and targets (N, n_L), of
-    the whole training set; work, a workspace of at least min(batch_size, N) examples; observer:
-    what the statistics need, None if nothing is recorded.
+    the whole training set; work, a workspace of at least min(batch_size, N) examples, with an
+    importance if there is one; observer: what the statistics need, None if nothing is recorded.
+    importance (N,), c ≥ 0: a step's loss and gradient are Σ_n c_n f_n / Σ_n c_n, means where it is
+    None. penalty, α ≥ 0: if not 0, a step's weight decay is λ = α / Σ_n c_n, or α / N, instead of
+    the optimiser's.
     """
 
     theta: FloatArray
@@ -166,13 +176,27 @@ class Descent:
     optimizer: Optimizer
     state: OptimizerState
     observer: Observer | None = None
+    importance: FloatArray | None = None
+    penalty: float = 0.0
 
     def load(self, batch: Indices) -> Workspace:
         """The workspace of a mini-batch, with the inputs and targets of these examples."""
         work = self.work.first(len(batch))
         np.take(self.inputs, batch, axis=0, out=work.x[0])
         np.take(self.targets, batch, axis=0, out=work.y)
+        if self.importance is not None and work.importance is not None:
+            np.take(self.importance, batch, out=work.importance)
         return work
+
+    def rule(self, divisor: Any) -> Optimizer:
+        """The optimiser of a step whose Σ_n c_n, or N, is the divisor, a number of theta's dtype.
+
+        Its λ is α / divisor where there is a penalty α.
+        """
+        if self.penalty == 0:
+            return self.optimizer
+        decay = float(self.theta.dtype.type(self.penalty) / divisor)
+        return replace(self.optimizer, weight_decay=decay)
 
     def due(self, steps: int) -> NDArray[np.bool_]:
         """Which of the next steps are recorded, (steps,)."""

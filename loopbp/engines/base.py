@@ -29,7 +29,7 @@ class Engine(ABC):
 
     @abstractmethod
     def losses(self, net: Architecture, work: Workspace) -> None:
-        """Fills work.losses from the last S or x and work.y."""
+        """Fills work.losses from the last S or x and work.y, and the importance if there is one."""
 
     @abstractmethod
     def backward(
@@ -38,12 +38,15 @@ class Engine(ABC):
         W: Sequence[FloatArray],
         work: Workspace,
         grad: Sequence[FloatArray],
-        divisor: int,
+        divisor: float,
     ) -> None:
-        """Fills work.delta and grad from what `forward` left; sums over examples / divisor."""
+        """Fills work.delta and grad from what `forward` left; sums over examples / divisor.
+
+        With an importance c_n, δ is c_n times that of the example.
+        """
 
     @abstractmethod
-    def total_loss(self, losses: FloatArray, divisor: int) -> float:
+    def total_loss(self, losses: FloatArray, divisor: float) -> float:
         """Σ_n f_n / divisor."""
 
     @abstractmethod
@@ -79,7 +82,7 @@ class Engine(ABC):
         W: Sequence[FloatArray],
         work: Workspace,
         grad: Sequence[FloatArray],
-        divisor: int,
+        divisor: float,
     ) -> None:
         """Forward, losses and backward: everything that one batch asks for."""
         self.forward(net, W, work)
@@ -99,14 +102,17 @@ class Engine(ABC):
         taken, row = descent.state.step, 0
         for t, start in enumerate(batches):
             work = descent.load(order[start : start + descent.batch_size])
-            examples = len(work.losses)
-            self.gradient(net, W, work, grad, examples)
-            steps.loss[t] = self.total_loss(work.losses, examples)
+            divisor: float = len(work.losses)
+            if work.importance is not None:
+                divisor = self.total_loss(work.importance, 1)
+            self.gradient(net, W, work, grad, divisor)
+            steps.loss[t] = self.total_loss(work.losses, divisor)
             finite = np.isfinite(steps.loss[t])
             observer = descent.observer if due[t] or not finite else None
             before = descent.theta if observer is None else descent.theta.copy()
             if finite:
-                self.step(net, descent.optimizer, descent.theta, descent.grad, descent.state)
+                optimizer = descent.rule(net.dtype.type(divisor))
+                self.step(net, optimizer, descent.theta, descent.grad, descent.state)
             if observer is not None and steps.records is not None:
                 old, x = net.views(before), work.x[1:]
                 found = Quantities(grad, W, old, work.delta, work.S, x)

@@ -47,6 +47,8 @@ class LoopEngine(Engine):
             self._run(SUM_LOSSES[net.loss][0], work.losses, work.S[-1], work.y)
         else:
             self._run(OUTPUT_LOSSES[net.loss][0], work.losses, work.x[-1], work.y)
+        if work.importance is not None:
+            self._run(loss.weigh, work.losses[:, None], work.importance)
 
     def backward(
         self,
@@ -54,9 +56,11 @@ class LoopEngine(Engine):
         W: Sequence[FloatArray],
         work: Workspace,
         grad: Sequence[FloatArray],
-        divisor: int,
+        divisor: float,
     ) -> None:
         self._last_delta(net, work)
+        if work.importance is not None:
+            self._run(loss.weigh, work.delta[-1], work.importance)
         for l in reversed(range(net.L - 1)):
             self._run(
                 textbook.hidden_delta,
@@ -85,7 +89,7 @@ class LoopEngine(Engine):
             g_prime = ACTIVATIONS[net.activations[-1]][1]
             self._run(textbook.output_delta, delta, work.dfdx, work.S[-1], x, g=g_prime)
 
-    def total_loss(self, losses: FloatArray, divisor: int) -> float:
+    def total_loss(self, losses: FloatArray, divisor: float) -> float:
         return float(self._run(textbook.total_loss, losses, losses.dtype.type(divisor)))
 
     def step(

@@ -84,7 +84,8 @@ class Memory:
         self.inputs = _aligned((examples, int(self.plan.layers[0, epoch.STRIDE])), dtype)
         self.y = _aligned((examples, int(self.plan.layers[-1, epoch.STRIDE])), dtype)
         self.y[...] = 0
-        self.sums = np.empty((3, examples), dtype)
+        self.sums = np.empty((4, examples), dtype)
+        self.alike = np.empty(0, dtype)  # no importance: all examples count alike
 
     @property
     def weights(self) -> tuple[FloatArray, FloatArray]:
@@ -185,7 +186,7 @@ class TiledEngine(LoopEngine):
         with _alone(memory.workers):
             for start, stop in _blocks(len(inputs), memory.examples):
                 rows = memory.rows(*_readable(memory, inputs[start:stop], 0, epoch.FORWARD))
-                _pass_examples(memory, rows, stop - start, epoch.FORWARD)
+                _pass_examples(memory, rows, memory.alike, stop - start, epoch.FORWARD)
                 outputs[start:stop] = memory.layers[-1][1][: stop - start]
 
     def backward(
@@ -194,7 +195,7 @@ class TiledEngine(LoopEngine):
         W: Sequence[FloatArray],
         work: Workspace,
         grad: Sequence[FloatArray],
-        divisor: int,
+        divisor: float,
     ) -> None:
         self._run_pass(net, W, work, epoch.BACKWARD, grad, divisor)
 
@@ -204,7 +205,7 @@ class TiledEngine(LoopEngine):
         W: Sequence[FloatArray],
         work: Workspace,
         grad: Sequence[FloatArray],
-        divisor: int,
+        divisor: float,
     ) -> None:
         self._run_pass(net, W, work, epoch.FORWARD + epoch.LOSS + epoch.BACKWARD, grad, divisor)
 
@@ -222,18 +223,19 @@ class TiledEngine(LoopEngine):
         work: Workspace,
         do: int,
         grad: Sequence[FloatArray] = (),
-        divisor: int = 1,
+        divisor: float = 1,
     ) -> None:
         """One pass over the examples of a workspace, block by block; `do` as in the kernel."""
         N = len(work.losses)
         memory = self._loaded(net, W, N)
+        importance = memory.alike if work.importance is None else work.importance
         if do & epoch.BACKWARD:
             epoch.transpose_weights(memory.transposed, memory.theta, memory.plan.layers)
         with _alone(memory.workers):
             for start, stop in _blocks(N, memory.examples):
                 rows = memory.rows(*_readable(memory, work.x[0][start:stop], 1, do))
                 _load(memory, work, start, stop, do)
-                _pass_examples(memory, rows, stop - start, do)
+                _pass_examples(memory, rows, importance, stop - start, do)
                 _save(memory, work, start, stop, do)
                 if do & epoch.BACKWARD:
                     what = epoch.KEEP
@@ -260,7 +262,9 @@ class TiledEngine(LoopEngine):
             epoch.load_weights(panels, vector, layers)
         if observer is not None:
             epoch.load_weights(memory.previous, observer.previous, layers)
+        importance = memory.alike if descent.importance is None else descent.importance
         rule, numbers = _rule(optimizer, net.dtype)
+        numbers[epoch.PENALTY] = descent.penalty
         betas = (optimizer.beta1, optimizer.beta2) if isinstance(optimizer, Adam) else (0.0, 0.0)
         powers = np.array([betas, state.powers])
         with _alone(memory.workers):
@@ -268,7 +272,7 @@ class TiledEngine(LoopEngine):
                 steps.loss,
                 memory.workers,
                 descent.batch_size,
-                (order, descent.inputs, descent.targets),
+                (order, descent.inputs, descent.targets, importance),
                 memory.weights,
                 memory.rows(),
                 memory.gradient,
@@ -384,11 +388,13 @@ def _readable(memory: Memory, inputs: FloatArray, first: int, do: int) -> tuple[
     return memory.inputs, 0
 
 
-def _pass_examples(memory: Memory, rows: tuple[Any, ...], examples: int, do: int) -> None:
+def _pass_examples(
+    memory: Memory, rows: tuple[Any, ...], importance: FloatArray, examples: int, do: int
+) -> None:
     """`epoch.pass_examples` for so many examples, whose inputs stand in rows."""
     plan = memory.plan
     addresses = code(memory.theta.dtype, memory.workers > 1)
-    data = _NO_EXAMPLES, memory.inputs, memory.y  # nothing is gathered
+    data = _NO_EXAMPLES, memory.inputs, memory.y, importance  # nothing is gathered
     passed = data, memory.weights, rows, plan.layers, plan.functions, addresses
     if memory.workers == 1:
         epoch.pass_examples(do, 0, examples, *passed)
@@ -414,6 +420,8 @@ def _load(memory: Memory, work: Workspace, start: int, stop: int, do: int) -> No
     n = stop - start
     if do & epoch.BACKWARD:
         memory.y[:n, : work.y.shape[1]] = work.y[start:stop]
+        if work.importance is not None:
+            memory.sums[epoch.IMPORTANCE, :n] = work.importance[start:stop]
     if do & epoch.FORWARD:
         return
     for l, (S, x, _) in enumerate(memory.layers):
@@ -431,4 +439,4 @@ def _save(memory: Memory, work: Workspace, start: int, stop: int, do: int) -> No
         if do & epoch.BACKWARD:
             work.delta[l][start:stop] = delta[:n]
     if do & epoch.LOSS:
-        work.losses[start:stop] = memory.sums[2, :n]
+        work.losses[start:stop] = memory.sums[epoch.LOSSES, :n]

@@ -29,6 +29,8 @@ class NumpyEngine(Engine):
     @np.errstate(all="ignore")
     def losses(self, net: Architecture, work: Workspace) -> None:
         work.losses[...] = reference.losses(net.loss, work.S[-1], work.x[-1], work.y)
+        if work.importance is not None:
+            work.losses[...] *= work.importance
 
     @np.errstate(all="ignore")
     def backward(
@@ -37,17 +39,20 @@ class NumpyEngine(Engine):
         W: Sequence[FloatArray],
         work: Workspace,
         grad: Sequence[FloatArray],
-        divisor: int,
+        divisor: float,
     ) -> None:
         delta, sums = reference.backward(
             W, work.S, work.x, work.y, net.activations, net.loss, "sum"
         )
+        if work.importance is not None:  # every δ is linear in that of the last layer
+            delta = [work.importance[:, None] * d for d in delta]
+            sums = [x.T @ d for x, d in zip(work.x[:-1], delta, strict=True)]
         for l in range(net.L):
             work.delta[l][...] = delta[l]
             grad[l][...] = sums[l] / divisor
 
     @np.errstate(all="ignore")
-    def total_loss(self, losses: FloatArray, divisor: int) -> float:
+    def total_loss(self, losses: FloatArray, divisor: float) -> float:
         return float(losses.sum() / divisor)
 
     @np.errstate(all="ignore")

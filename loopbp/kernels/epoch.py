@@ -16,11 +16,12 @@ One machine code serves all networks: what a network is made of comes as tables.
 
 Arrays that belong together come as tuples:
 
-- data: batch (N,) int64, the numbers of the examples; inputs (·, n_0 + 1); targets (·, n_L)
+- data: batch (N,) int64, the numbers of the examples; inputs (·, n_0 + 1); targets (·, n_L);
+  importance (·,), what each example counts for, or (0,) where all count alike
 - weights: theta and transposed, both in panels
 - rows: work (4, R), the rows of x, S, Σ δ w and δ of the layers 1 … L; y (B, stride); sums
-  (3, B), m and z of softmax and the losses; inputs (B, ·), rows of x^(0), and the number of the
-  column of x_1 in them. B is the number of examples that there is room for.
+  (4, B), m and z of softmax, the losses, and the importance; inputs (B, ·), rows of x^(0), and the
+  number of the column of x_1 in them. B is the number of examples that there is room for.
 - records: due (T,) bool, which steps are recorded; numbers, histograms and layers, a row for each
   recorded step, as in `observation.observe`, and one more. T = 0 where nothing is recorded.
 - watch: wanted (7,) int64, bounds (L, 4) and state (L, 2) float64 as there; before and previous,
@@ -34,7 +35,7 @@ import numpy as np
 from . import observation, textbook, tiled, update
 from .address import block, call, copy, part_of, view, window
 from .compile import kernel, part
-from .loss import cross_entropy_delta
+from .loss import cross_entropy_delta, weigh
 
 # Columns of `layers`: n_l; the stride of the layer's rows; where its rows begin, in numbers per
 # example; where the panels of W^(l), and of its transpose, begin.
@@ -59,9 +60,12 @@ RESUME, KEEP, FINISH, UPDATE = 1, 2, 4, 8
 # The rules of update.
 DESCENT, MOMENTUM, NESTEROV, ADAM = range(4)
 
-#: How many numbers come with a rule, and which of them is λ of the weight decay. The others are
-#: the arguments of the rule's kernel, in order.
-NUMBERS, DECAY = 9, 8
+# Rows of `sums`.
+LARGEST, TOTAL, LOSSES, IMPORTANCE = range(4)
+
+#: How many numbers come with a rule, and which of them are λ of the weight decay, and α where each
+#: step has λ = α / divisor. The others are the arguments of the rule's kernel, in order.
+NUMBERS, DECAY, PENALTY = 10, 8, 9
 
 #: Rows of W that `pass_weights` takes at a time: a multiple of the width of every panel.
 CHUNK = 128
@@ -107,17 +111,20 @@ def pass_examples(do, start, stop, data, weights, rows, layers, functions, code)
         load(start, stop, data, rows)
     if do & FORWARD:
         forward(start, stop, weights, rows, layers, functions, code)
+    is_weighted = data[3].size > 0
     if do & LOSS:
-        losses(start, stop, rows, layers, functions)
+        losses(start, stop, rows, layers, functions, is_weighted)
     if do & BACKWARD:
         last_delta(start, stop, rows, layers, functions)
+        if is_weighted:
+            weigh_rows(rows_of(rows, DELTA, layers, layers.shape[0] - 1, start, stop), start, rows)
         hidden_deltas(start, stop, weights, rows, layers, functions, code)
 
 
 @part
 def load(start, stop, data, rows):
-    """Gathers inputs and targets of a batch. Modified in place: x^(0) and y in rows."""
-    batch, inputs, targets = data
+    """Gathers the examples of a batch. Modified in place: x^(0), y and the importance in rows."""
+    batch, inputs, targets, importance = data
     (_, I), (_, J) = inputs.shape, targets.shape
     inputs, targets = inputs.ravel(), targets.ravel()
     x, y = rows[INPUTS].ravel(), rows[TARGETS].ravel()
@@ -125,6 +132,8 @@ def load(start, stop, data, rows):
         i, j = n * rows[INPUTS].shape[1] + rows[FIRST], n * rows[TARGETS].shape[1]
         copy(block(x, i, (I - 1,)), block(inputs, batch[n] * I + 1, (I - 1,)))
         copy(block(y, j, (J,)), block(targets, batch[n] * J, (J,)))
+        if importance.size > 0:
+            rows[SUMS][IMPORTANCE, n] = importance[batch[n]]
 
 
 @part
@@ -140,26 +149,35 @@ def forward(start, stop, weights, rows, layers, functions, code):
         x = rows_of(rows, X, layers, l + 1, start, stop)
         if functions[l, 0] == 0:
             sums = rows[SUMS]
-            tiled.softmax(x, s, sums[0, start:stop], sums[1, start:stop], J)
+            tiled.softmax(x, s, sums[LARGEST, start:stop], sums[TOTAL, start:stop], J)
         else:
             call(functions[l, 0], (line(x), line(s)))
 
 
 @part
-def losses(start, stop, rows, layers, functions):
-    """f of each example. Modified in place: the losses in rows."""
+def losses(start, stop, rows, layers, functions, is_weighted):
+    """f of each example, times its importance if weighted. Modified in place: losses in rows."""
     L = layers.shape[0] - 1
     J = layers[L, SIZE]
     y, sums = rows[TARGETS][start:stop], rows[SUMS]
-    f = sums[2, start:stop]
+    f = sums[LOSSES, start:stop]
     s = rows_of(rows, S, layers, L, start, stop)
     x = rows_of(rows, X, layers, L, start, stop)
     if functions[L, 0] == 0:
-        tiled.cross_entropy(f, s, y, sums[0, start:stop], sums[1, start:stop], J)
+        tiled.cross_entropy(f, s, y, sums[LARGEST, start:stop], sums[TOTAL, start:stop], J)
     elif functions[L, 1] == 0:  # the other loss that is computed from S
         call(functions[L, 0], (f, columns_of(s, J), columns_of(y, J)))
     else:
         call(functions[L, 0], (f, columns_of(x, J), columns_of(y, J)))
+    if is_weighted:
+        column = block(sums.ravel(), LOSSES * sums.shape[1] + start, (stop - start, 1))
+        weigh_rows(column, start, rows)
+
+
+@part
+def weigh_rows(values, start, rows):
+    """`loss.weigh` for the examples from `start` on. Modified in place: values (N, ·)."""
+    weigh(values, rows[SUMS][IMPORTANCE, start : start + values.shape[0]])
 
 
 @part
@@ -452,12 +470,13 @@ def descend(
 ):
     """Steps of mini-batch descent; returns the number of steps taken.
 
-    A step whose loss is not finite is the last, and changes no weight; it is recorded where
-    anything is. Modified in place: loss (T,) float64; weights, rows, gradient, step, records and
-    watch; powers (2, 2) float64, β₁ and β₂ above β₁^t and β₂^t. The numbers of the examples in
-    data are the order of the whole run.
+    A step's loss and gradient are means over its examples, or Σ_n c_n f_n / Σ_n c_n where they
+    have an importance c_n. A step whose loss is not finite is the last, and changes no weight; it
+    is recorded where anything is. Modified in place: loss (T,) float64; weights, rows, gradient,
+    step, records and watch; powers (2, 2) float64, β₁ and β₂ above β₁^t and β₂^t. The numbers of
+    the examples in data are the order of the whole run.
     """
-    order, inputs, targets = data
+    order, inputs, targets, importance = data
     theta, _ = weights
     _, rule, numbers = step
     due = records[0]
@@ -467,10 +486,13 @@ def descend(
         N = batch.shape[0]
         divisor = theta.dtype.type(N)
         do = LOAD + FORWARD + LOSS + BACKWARD
-        all_examples(
-            threads, do, N, (batch, inputs, targets), weights, rows, layers, functions, code
-        )
-        loss[t] = textbook.total_loss(rows[SUMS][2, :N], divisor)
+        examples = (batch, inputs, targets, importance)
+        all_examples(threads, do, N, examples, weights, rows, layers, functions, code)
+        if importance.size > 0:
+            divisor = textbook.total_loss(rows[SUMS][IMPORTANCE, :N], theta.dtype.type(1))
+        loss[t] = textbook.total_loss(rows[SUMS][LOSSES, :N], divisor)
+        if numbers[PENALTY] != 0:
+            numbers[DECAY] = numbers[PENALTY] / divisor
         finite = np.isfinite(loss[t])
         if rule[0] == ADAM and finite:
             for k in range(2):

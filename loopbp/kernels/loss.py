@@ -139,6 +139,18 @@ def binary_cross_entropy(losses, S, y):
 
 
 @kernel
+def weigh(values, importance):
+    """c f of each example, or c δ_j: what it counts for in the weighted mean Σ_n c_n f_n / Σ_n c_n.
+
+    Modified in place: values (N, J). Read: importance (N,), c ≥ 0.
+    """
+    N, J = values.shape
+    for n in range(N):
+        for j in range(J):
+            values[n, j] = importance[n] * values[n, j]
+
+
+@kernel
 def cross_entropy_delta(delta, x, y):
     """δ_j = x_j − y_j: both cross-entropies, since g′ cancels.
 
