@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from .formats import percent, prose
+from .measures import LARGE_STEP
 
 
 class Rule(NamedTuple):
@@ -127,9 +128,10 @@ RELATIVE = (
         "update too large",
         "overshoot",
         "above",
-        0.5,
-        "a step changes the layer's weights by more than {limit} times their L2 norm; not in the "
-        "first tenth of a run that ends with less than half the loss of one constant answer",
+        LARGE_STEP,
+        "a step changes the layer's weights by more than {limit} times their L2 norm, and by more "
+        "than {limit} times that of the smallest weights that LeCun, Glorot and He advise; not in "
+        "the first tenth of a run that ends with less than half the loss of one constant answer",
     ),
     Rule(
         "update too small",
