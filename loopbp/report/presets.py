@@ -44,6 +44,9 @@ class Rule(NamedTuple):
 
 
 NON_FINITE = Rule("non-finite", "nonfinite", "above", 0, "a number of the layer is NaN or infinite")
+#: Of a layer's mean |∂f/∂w| over that of a layer nearer the output: below, it has vanished.
+VANISHED = 1e-3
+
 CUT_OFF = Rule(
     "cut off", "zero_share", "reaches", 1, "every entry of the layer's gradient is exactly 0", 0.5
 )
@@ -120,7 +123,7 @@ RELATIVE = (
         "vanishing",
         "to_largest_above",
         "below",
-        1e-3,
+        VANISHED,
         "mean |∂f/∂w| below {limit} times that of a layer nearer the output",
         0.25,
     ),
