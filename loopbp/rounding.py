@@ -3,19 +3,22 @@
 A *careful computation* rounds every operation on its own in the network's dtype, of unit roundoff
 u (2⁻²⁴ or 2⁻⁵³), but adds the terms of a sum in any order, with or without fused multiply-adds. It
 may divide by N or n_L at another place (room for `SCALINGS` roundings in every sum), flush
-subnormal numbers to zero, and take its functions from any library that errs by at most `EVALUATION`
-u for g, `DERIVATIVE` u for g′, as `_SHAPES` says in what measure. Every exact engine is one; so is
-PyTorch, JAX or scikit-learn, unless it is told to multiply with fewer bits (TF32, bfloat16).
+subnormal numbers to zero, and compute g and g′ by any of the usual formulas, which errs by at most
+`EVALUATION` u times the largest number that comes up in them, as `SHAPES` says. Every exact engine
+is one; so is PyTorch, JAX or scikit-learn, unless it is told to multiply with fewer bits (TF32,
+bfloat16), and so is what a student writes by hand.
 
 Let E be a bound of the distance between any such computation and the exact value. Two of them are
-at most 2E apart, which is what a comparison should allow. With γ_n = n u / (1 − n u), and every
-magnitude |x| enlarged to |x| + 2E so that it holds for both:
+at most 2E apart, which is what a comparison should allow. In a sum of n products each term is
+rounded at most m = n + SCALINGS times: as a product, in n − 1 additions, and in the scalings. With
+γ_n = m u / (1 − m u), and every magnitude |x| enlarged to |x| + 2E so that it holds for both:
 
-    sums          E_S = γ_{n+2} Σ_i |w_ij| |x_i| + Σ_i |w_ij| E_x,i
-    outputs       E_x = |g′(S)| E_S + 2 max|g″| E_S² + EVALUATION u |g|
-    derivatives   E_g′ = max|g″| E_S + DERIVATIVE u, and the jump of g′ where |S| ≤ 2 E_S
-    δ, hidden     E_δ = |Σ_k δ_k w_jk| E_g′ + |g′| (γ_{K+2} Σ_k |δ_k| |w_jk| + Σ_k |w_jk| E_δ,k)
-    gradients     E = (γ_{N+2} Σ_n |δ_j| |x_i| + Σ_n (|δ_j| E_x,i + |x_i| E_δ,j)) / N
+    sums          E_S = γ_{I+1} Σ_i |w_ij| |x_i| + Σ_i |w_ij| E_x,i, i = 0 … I
+    outputs       E_x = |g′(S)| E_S + 2 max|g″| E_S² + EVALUATION u · (measure of g)
+    derivatives   E_g′ = max|g″| E_S + EVALUATION u · (measure of g′), and the jump of g′ where
+                  |S| ≤ 2 E_S
+    δ, hidden     E_δ = |Σ_k δ_k w_jk| E_g′ + |g′| (γ_K Σ_k |δ_k| |w_jk| + Σ_k |w_jk| E_δ,k)
+    gradients     E = (γ_N Σ_n |δ_j| |x_i| + Σ_n (|δ_j| E_x,i + |x_i| E_δ,j)) / N
 
 In a wide and deep float32 network these worst cases exceed the gradient itself: each layer
 multiplies E by Σ |w|, as if all roundings conspired. *Likely* bounds take them for independent and
@@ -43,21 +46,24 @@ from .trace import Trace
 
 Bounds = NDArray[np.float64]
 
-#: Roundings that a library may add to a sum by scaling its terms, or the finished sum.
-SCALINGS = 8
-#: The error of a library's g, and of its g′, in units of u times the measure in `_SHAPES`.
-EVALUATION, DERIVATIVE = 16, 64
+#: Roundings that scaling a sum, or its terms, may add: by N and by n_L, each as a reciprocal, which
+#: is rounded, and a product.
+SCALINGS = 4
+#: The error of g and of g′ in units of u times the measure in `SHAPES`: an exponential or an erf of
+#: a vector library, 4 ulp or 8 u, and 8 roundings around it.
+EVALUATION = 16
 #: λ of the likely bounds: a sum of n terms stays within them with probability 1 − 2n e^(−λ²/2).
 CONFIDENCE = 6
-#: PyTorch's softplus is s itself beyond this threshold.
+#: PyTorch's softplus is s itself beyond this threshold; the rest is e^−s.
 SOFTPLUS_THRESHOLD = 20
 
 
-class _Shape(NamedTuple):
+class Shape(NamedTuple):
     """What the bounds have to know of g.
 
     curvature, max |g″| away from a kink; jump, of g′ at 0; value and slope, the measures of the
-    errors in evaluating g and g′, from |s| and |g(s)|.
+    errors in evaluating g and g′, from |s| and the magnitude of the result, |g(s)| or |g′(s)|: the
+    largest number in the formulas that are in use, such as 1 in 1 − x², e^s − 1 and ln(1 + e^s).
     """
 
     curvature: float
@@ -66,40 +72,40 @@ class _Shape(NamedTuple):
     jump: float = 0.0
 
 
-def _none(s: Bounds, g: Bounds) -> Any:
+def _none(s: Bounds, result: Bounds) -> Any:
     return np.zeros_like(s)
 
 
-def _one(s: Bounds, g: Bounds) -> Any:
+def _one(s: Bounds, result: Bounds) -> Any:
     return np.ones_like(s)
 
 
-def _size(s: Bounds, g: Bounds) -> Any:
-    return g
+def _result(s: Bounds, result: Bounds) -> Any:
+    return result
 
 
-def _argument(s: Bounds, g: Bounds) -> Any:
+def _argument(s: Bounds, result: Bounds) -> Any:
     return s
 
 
-def _one_and_argument(s: Bounds, g: Bounds) -> Any:
+def _one_and_argument(s: Bounds, result: Bounds) -> Any:
     return 1 + s
 
 
 #: max |g″|: sigmoid 1/(6√3), tanh 4/(3√3), softplus ¼, silu ½, gelu 2φ(0) = √(2/π).
-_SHAPES = {
-    "identity": _Shape(0.0, _none, _none),
-    "sigmoid": _Shape(0.09623, _one, _one),
-    "tanh": _Shape(0.76981, _one, _one),
-    "relu": _Shape(0.0, _none, _none, jump=1.0),
-    "leaky_relu": _Shape(0.0, _size, _one, jump=0.99),
-    "elu": _Shape(1.0, _size, _one),
-    "softplus": _Shape(0.25, _size, _one),
-    "silu": _Shape(0.5, _argument, _one_and_argument),
-    "gelu": _Shape(0.79789, _argument, _one_and_argument),
-    "sin": _Shape(1.0, _one, _one),
-    "cos": _Shape(1.0, _one, _one),
-    "exp": _Shape(0.0, _size, _size),  # its curvature is e^s: see `_curvature`
+SHAPES = {
+    "identity": Shape(0.0, _none, _none),
+    "sigmoid": Shape(0.09623, _one, _one),
+    "tanh": Shape(0.76981, _one, _one),
+    "relu": Shape(0.0, _none, _none, jump=1.0),
+    "leaky_relu": Shape(0.0, _result, _result, jump=0.99),
+    "elu": Shape(1.0, _one, _one),
+    "softplus": Shape(0.25, _one_and_argument, _one),
+    "silu": Shape(0.5, _argument, _one_and_argument),
+    "gelu": Shape(0.79789, _argument, _one_and_argument),
+    "sin": Shape(1.0, _one, _one),
+    "cos": Shape(1.0, _one, _one),
+    "exp": Shape(0.0, _result, _result),  # its curvature is e^s: see `_curvature`
 }
 
 
@@ -150,16 +156,23 @@ def _ordered(values: FloatArray) -> NDArray[np.uint64]:
     return places
 
 
-def forward_bounds(trace: Trace) -> ForwardBounds:
+def gamma(terms: int, unit: float, *, likely: bool = False) -> float:
+    """γ of a sum of so many products, with its scalings, for this unit roundoff."""
+    count = terms + SCALINGS
+    roundings = (CONFIDENCE * count**0.5 if likely else count) * unit
+    return roundings / (1 - roundings) if roundings < 1 else np.inf
+
+
+def forward_bounds(trace: Trace, *, likely: bool = False) -> ForwardBounds:
     """E_S and E_x of every layer, as the text of this module says; `trace` from any engine."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return _Pass(trace, likely=False).forward()
+        return _Pass(trace, likely).forward()
 
 
 def gradient_bounds(trace: Trace, *, likely: bool = False) -> GradientBounds:
     """E of every ∂f/∂w_ij^(l), as the text of this module says; `trace` of a backprop."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return _Pass(trace, likely).backward()
+        return _Pass(trace, likely).backward(forward_bounds(trace, likely=likely))
 
 
 def _known(bound: Any) -> Bounds:
@@ -169,7 +182,7 @@ def _known(bound: Any) -> Bounds:
 
 def _curvature(name: str, S: Bounds, E: Bounds) -> Any:
     """The largest |g″| within 2 E of S."""
-    return np.exp(S + 2 * E) if name == "exp" else _SHAPES[name].curvature
+    return np.exp(S + 2 * E) if name == "exp" else SHAPES[name].curvature
 
 
 class _Pass:
@@ -188,10 +201,8 @@ class _Pass:
         self.S = [S.astype(np.float64) for S in trace.S]
 
     def gamma(self, terms: int) -> float:
-        """γ of a sum of so many products, with a few scalings."""
-        count = terms + SCALINGS
-        roundings = (CONFIDENCE * count**0.5 if self.likely else count) * self.u
-        return roundings / (1 - roundings) if roundings < 1 else np.inf
+        """γ of a sum of so many products."""
+        return gamma(terms, self.u, likely=self.likely)
 
     def passed_on(self, errors: Bounds, weights: Bounds) -> Bounds:
         """Σ_i E_i |w_ij|, (N, I) times (I, J); likely, √(Σ_i E_i² w_ij²)."""
@@ -221,7 +232,7 @@ class _Pass:
 
     def _activation(self, name: str, l: int, E: Bounds) -> Bounds:
         """E_x of an elementwise g."""
-        S, x, shape = self.S[l], self.outputs(l + 1), _SHAPES[name]
+        S, x, shape = self.S[l], self.outputs(l + 1), SHAPES[name]
         slope = np.abs(reference.DERIVATIVES[name](S))
         near = shape.jump * (np.abs(S) <= 2 * E)
         bent = slope + near + 2 * _curvature(name, S, E) * E
@@ -251,15 +262,15 @@ class _Pass:
     def derivative(self, l: int, E: Bounds) -> tuple[Bounds, Bounds]:
         """|g′(S)| of layer l, and its E."""
         name, S = self.trace.architecture.activations[l], self.S[l]
-        shape, size = _SHAPES[name], np.abs(reference.DERIVATIVES[name](S))
-        measure = shape.slope(np.abs(S), self.outputs(l + 1))
-        error = _curvature(name, S, E) * E + DERIVATIVE * self.u * measure
+        shape, size = SHAPES[name], np.abs(reference.DERIVATIVES[name](S))
+        measure = shape.slope(np.abs(S), size)
+        error = _curvature(name, S, E) * E + EVALUATION * self.u * measure
         error = error + shape.jump * (np.abs(S) <= 2 * E) + self._shortcut(name, S, E)
         return size, error
 
-    def backward(self) -> GradientBounds:
+    def backward(self, forward: ForwardBounds) -> GradientBounds:
         """From the last layer to the first."""
-        forward, trace = self.forward(), self.trace
+        trace = self.trace
         assert trace.delta is not None  # the caller has a trace of backprop
         delta = [np.abs(d.astype(np.float64)) for d in trace.delta]
         E_delta = self._last(forward)
@@ -271,7 +282,7 @@ class _Pass:
         kinks = sum(
             int(np.count_nonzero(np.abs(S) <= 2 * E))
             for S, E, g in zip(self.S, forward.S, trace.architecture.activations, strict=True)
-            if g != "softmax" and _SHAPES[g].jump
+            if g != "softmax" and SHAPES[g].jump
         )
         return GradientBounds(tuple(map(_known, grad)), kinks)
 

@@ -9,7 +9,6 @@ from problems import PROBLEMS, Problem
 from loopbp.network import Network
 from loopbp.rounding import (
     CONFIDENCE,
-    DERIVATIVE,
     EVALUATION,
     SCALINGS,
     forward_bounds,
@@ -88,7 +87,7 @@ def test_the_errors_of_a_library_s_functions_by_hand() -> None:
     u = 2.0**-53
     assert forward_bounds(trace).x[1].item() == pytest.approx(EVALUATION * u, rel=1e-12)
     nine = (1 + SCALINGS) * u  # δ = ∂f/∂x g′ = −2 · ¼, then ∂f/∂w = δ
-    E_delta = 2 * DERIVATIVE * u + (EVALUATION * u + nine * 2) / 4 + nine * 0.5
+    E_delta = 2 * EVALUATION * u + (EVALUATION * u + nine * 2) / 4 + nine * 0.5
     found = gradient_bounds(trace).grad[0]
     assert found.ravel().tolist() == pytest.approx([E_delta + nine * 0.5] * 2, rel=1e-9)
 

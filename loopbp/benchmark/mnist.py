@@ -152,16 +152,7 @@ LIBRARIES = {"loopbp": _loopbp, "torch": _torch}
 
 def measure(rounds: int, threads: int, report: Callable[[Progress], None]) -> tuple[Result, ...]:
     """All recipes, each in a fresh process on so many threads; so many rounds of each library."""
-    state = Progress("starting", 0, len(RECIPES) * len(LIBRARIES) * rounds)
-
-    def tell(kind: str, value: Any) -> None:
-        nonlocal state
-        if kind == "doing":
-            state = state._replace(task=value)
-        elif kind == "tell":
-            state = state._replace(done=state.done + value)
-        report(state)
-
+    tell = process.count(len(RECIPES) * len(LIBRARIES) * rounds, report)
     results = []
     for name, recipe in RECIPES.items():
         job = {"kind": "mnist", "recipe": name, "rounds": rounds, "threads": threads}

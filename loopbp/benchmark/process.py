@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ..progress import Progress
 from . import machine
 
 
@@ -52,6 +53,24 @@ def answers(
             said.seek(0)
             last = said.read().strip().splitlines()[-1:] or ["it said nothing"]
             raise BrokenDownError(f"a measuring process ended with code {code}: {last[0]}")
+
+
+def count(total: int, report: Callable[[Progress], None]) -> Callable[[str, Any], None]:
+    """A `tell` for `answers` that reports how far the task is, of `total` units of work.
+
+    "doing" names what is being done, "tell" counts the units just done.
+    """
+    state = Progress("starting", 0, total)
+
+    def tell(kind: str, value: Any) -> None:
+        nonlocal state
+        if kind == "doing":
+            state = state._replace(task=value)
+        elif kind == "tell":
+            state = state._replace(done=state.done + value)
+        report(state)
+
+    return tell
 
 
 def with_loopbp(environment: dict[str, str]) -> dict[str, str]:

@@ -132,17 +132,7 @@ def run(
         )
         jobs = [job for job in jobs if not there.issuperset(job.cells)]
     starting = list(_starts(plan))
-    total = sum(job.samples for job in jobs) + len(starting)
-    state = Progress("starting", 0, total)
-
-    def tell(kind: str, value: Any) -> None:
-        nonlocal state
-        if kind == "doing":
-            state = state._replace(task=value)
-        elif kind == "tell":
-            state = state._replace(done=state.done + value)
-        report(state)
-
+    tell = process.count(sum(job.samples for job in jobs) + len(starting), report)
     for job in jobs:
         try:
             for kind, value in process.answers({"kind": "cells", **dataclasses.asdict(job)}, tell):

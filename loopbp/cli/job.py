@@ -235,6 +235,19 @@ def check_file(argument: str, path: Path) -> None:
         raise PermissionError(f"{argument}: no permission to write into {target.parent}")
 
 
+def check_files(**files: Path | None) -> list[str]:
+    """The names of the files that are asked for, by option; all of them can be written.
+
+    Raises `OSError` where one cannot, `ValueError` for a `plot` that is no PNG file.
+    """
+    asked = {option: path for option, path in files.items() if path is not None}
+    for option, path in asked.items():
+        check_file(option, path)
+    if "plot" in asked:
+        choice("plot: the ending", asked["plot"].suffix, (".png",))
+    return [str(path) for path in asked.values()]
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Writes a file, whole or not at all."""
     with replacing(path) as file:

@@ -201,6 +201,19 @@ class ReportOptions:
     ] = None
 
 
+#: What the commands about single examples and single weights share.
+SavedNetwork = Annotated[
+    Path | None,
+    typer.Option("--network", metavar="FILE", show_default="a new one", help="A saved network."),
+]
+FirstExamples = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", show_default="all", help="How many examples of the data, from the first on."
+    ),
+]
+
+
 def spread(function: Callable[..., None]) -> Callable[..., None]:
     """`function` with every parameter that is a group of options replaced by the group's fields.
 

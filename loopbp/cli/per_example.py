@@ -8,26 +8,14 @@ from typing import Annotated
 import typer
 
 from . import terminal
-from .options import DataOptions, NetworkOptions
+from .options import DataOptions, FirstExamples, NetworkOptions, SavedNetwork
 
 
 def per_example(
     data: DataOptions,
     network: NetworkOptions,
-    saved: Annotated[
-        Path | None,
-        typer.Option(
-            "--network", metavar="FILE", show_default="a new one", help="A saved network."
-        ),
-    ] = None,
-    examples: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            show_default="all",
-            help="How many examples of the data, from the first on.",
-        ),
-    ] = None,
+    saved: SavedNetwork = None,
+    examples: FirstExamples = None,
     top: Annotated[int, typer.Option(metavar="N", help="How many examples the tables show.")] = 5,
     csv: Annotated[
         Path | None,
@@ -45,7 +33,7 @@ def per_example(
     One example's gradient is longer than the mean of all, and often points elsewhere. The noise
     scale says from which batch size on the mean outweighs that.
     """
-    from loopbp.checks import choice, integer
+    from loopbp.checks import integer
     from loopbp.per_example import per_example_gradients
     from loopbp.per_example.text import describe
     from loopbp.report.canvas import png
@@ -57,11 +45,7 @@ def per_example(
         integer("top", top, low=1)
         if examples is not None:
             integer("examples", examples, low=1)
-        for name, path in (("csv", csv), ("plot", plot)):
-            if path is not None:
-                job.check_file(name, path)
-        if plot is not None:
-            choice("plot: the ending", plot.suffix, (".png",))
+        files = job.check_files(csv=csv, plot=plot)
         dataset = job.read_data(data)
         net = job.build_network(network, dataset, data.seed, saved, "network")
         activity.begin("gradients of single examples")
@@ -76,6 +60,5 @@ def per_example(
             job.write_file(plot, png(result.plot()))
     terminal.say(dataset.name)
     terminal.say(text)
-    files = [str(path) for path in (csv, plot) if path is not None]
     if files:
         terminal.say(f"\nwritten: {', '.join(files)}")

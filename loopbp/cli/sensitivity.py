@@ -8,26 +8,14 @@ from typing import Annotated
 import typer
 
 from . import terminal
-from .options import DataOptions, NetworkOptions
+from .options import DataOptions, FirstExamples, NetworkOptions, SavedNetwork
 
 
 def sensitivity(
     data: DataOptions,
     network: NetworkOptions,
-    saved: Annotated[
-        Path | None,
-        typer.Option(
-            "--network", metavar="FILE", show_default="a new one", help="A saved network."
-        ),
-    ] = None,
-    examples: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            show_default="all",
-            help="How many examples of the data, from the first on.",
-        ),
-    ] = None,
+    saved: SavedNetwork = None,
+    examples: FirstExamples = None,
     example: Annotated[
         int, typer.Option(metavar="N", help="The example whose wishes are shown, from 0.")
     ] = 0,
@@ -65,7 +53,7 @@ def sensitivity(
     added up.
     """
     from loopbp import sensitivity as rank
-    from loopbp.checks import choice, integer
+    from loopbp.checks import integer
     from loopbp.report.canvas import png
     from loopbp.report.writing import csv as csv_of
 
@@ -75,11 +63,7 @@ def sensitivity(
         integer("top", top, low=1)
         if examples is not None:
             integer("examples", examples, low=1)
-        for name, path in (("csv", csv), ("json", json), ("plot", plot)):
-            if path is not None:
-                job.check_file(name, path)
-        if plot is not None:
-            choice("plot: the ending", plot.suffix, (".png",))
+        files = job.check_files(csv=csv, json=json, plot=plot)
         dataset = job.read_data(data)
         net = job.build_network(network, dataset, data.seed, saved, "network")
         activity.begin("ranking the weights")
@@ -94,6 +78,5 @@ def sensitivity(
             job.write_file(plot, png(result.plot(example)))
     terminal.say(f"{dataset.name}\n{job.describe(net)}\n")
     terminal.say(text)
-    files = [str(path) for path in (csv, json, plot) if path is not None]
     if files:
         terminal.say(f"\nwritten: {', '.join(files)}")

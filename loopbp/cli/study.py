@@ -100,6 +100,7 @@ def _run(
 ) -> None:
     """Runs one study and writes its files."""
     from loopbp.studies import StudyInterrupted, run
+    from loopbp.studies.runner import all_computed
 
     started = time.perf_counter()
     try:
@@ -113,9 +114,10 @@ def _run(
                 **options,
             )
             seconds = time.perf_counter() - started
-            activity.begin("drawing")
             whole = 0.0 if result.reused else seconds  # else it is not what the study takes
-            files = result.write(folder, command=command, seconds=whole)
+            with all_computed(result.pieces, folder):
+                activity.begin("drawing")
+                files = result.write(folder, command=command, seconds=whole)
     except StudyInterrupted as stop:
         terminal.error(str(stop))
         raise typer.Exit(INTERRUPTED) from None

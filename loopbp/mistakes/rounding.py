@@ -2,14 +2,14 @@
 
 A `Bounded` array stands for everything that correct code can compute for a quantity: whatever the
 order of its sums, and whichever of the usual formulas of an activation it uses, its numbers lie
-within `error` of `value`. With unit roundoff u:
+within `error` of `value`. What one operation adds is what `loopbp.rounding` derives, where its
+constants are; here each operation is bounded by itself, since a mistake may be in any of them:
 
-- A sum of n products, in any order, is off by at most (n + 2) u Σ|products| (Higham 2002,
-  sections 3.1 and 4.2), beside what the errors of its factors make of it: Σ (|a| Δb + Δa |b|).
+- A sum of n products, in any order, is off by at most γ_n Σ|products|, beside what the errors of
+  its factors make of it: Σ (|a| Δb + Δa |b|).
 - g and g′ are evaluated at both ends of S ± ΔS as well. That takes their slope into account, and
   at a kink both sides: where S may be either side of 0, ReLU′ may be 0 or 1.
-- An activation adds a few roundings of its largest intermediate: of 1 in 1 − x², e^s − 1 and
-  ln(1 + e^s), which a plain formula does not compute to full relative precision.
+- An activation adds `EVALUATION` roundings of its largest intermediate.
 
 So no plain relative tolerance is needed, which would be too tight where terms cancel, and too
 loose where they do not. The bounds are worst cases: a mistake that changes less than they allow
@@ -28,13 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..reference import ACTIVATIONS, DERIVATIVES
+from ..rounding import EVALUATION, SHAPES, SOFTPLUS_THRESHOLD, gamma
 
 Floats = NDArray[np.float64]
 
-#: Roundings of an activation or a derivative.
-OWN = 8.0
-#: Beyond this, libraries return s for softplus(s); the rest is e^−s.
-THRESHOLD = 20.0
 #: A range of S so wide that g may turn in it; and the steepest slope of those that turn.
 WIDE, STEEPEST = 0.1, 1.2
 
@@ -111,7 +108,7 @@ class Arithmetic:
     def matmul(self, a: Bounded, b: Bounded) -> Bounded:
         """a b as matrices, each sum of n products in any order."""
         n = a.value.shape[1]
-        large, own = np.abs(b.value), (n + 2) * self.rounding
+        large, own = np.abs(b.value), gamma(n, self.rounding)
         error = a.error @ large + (np.abs(a.value) + a.error) @ (b.error + own * large)
         return Bounded(a.value @ b.value, error + n * self.tiny)
 
@@ -124,12 +121,12 @@ class Arithmetic:
 
     def activation(self, name: str, S: Bounded) -> Bounded:
         """g(S)."""
-        bounded = self._function(ACTIVATIONS[name], _SCALES[name], S, cut=name == "softplus")
+        bounded = self._function(ACTIVATIONS[name], SHAPES[name].value, S, cut=name == "softplus")
         return _widened(bounded, S) if name in _TURNING else bounded
 
     def slope(self, name: str, S: Bounded) -> Bounded:
         """g′(S)."""
-        bounded = self._function(DERIVATIVES[name], _SLOPE_SCALES[name], S, cut=name == "softplus")
+        bounded = self._function(DERIVATIVES[name], SHAPES[name].slope, S, cut=name == "softplus")
         return _widened(bounded, S) if name in _TURNING_SLOPES else bounded
 
     def softmax(self, S: Bounded) -> Bounded:
@@ -139,7 +136,9 @@ class Arithmetic:
         x = e / e.sum(axis=1, keepdims=True)
         moved = S.error + self.rounding * (np.abs(S.value) + np.abs(largest))
         relative = moved + (x * moved).sum(axis=1, keepdims=True)
-        relative = np.expm1(np.minimum(relative, 600)) + (x.shape[1] + OWN) * self.rounding
+        relative = (
+            np.expm1(np.minimum(relative, 600)) + (x.shape[1] + 2 * EVALUATION) * self.rounding
+        )
         return Bounded(x, x * relative + self.tiny)
 
     def jacobian_product(self, x: Bounded, upstream: Bounded) -> Bounded:
@@ -150,22 +149,23 @@ class Arithmetic:
     def _function(
         self,
         function: Callable[[Any], NDArray[Any]],
-        scale: Callable[[Floats, Floats], Floats],
+        measure: Callable[[Floats, Floats], Floats],
         s: Bounded,
         *,
         cut: bool,
     ) -> Bounded:
         """A function of one number, at s and at both ends of its range.
 
-        cut: libraries replace it by its asymptote beyond `THRESHOLD`, which is off by e^−s.
+        cut: libraries replace it by its asymptote beyond a threshold, which is off by e^−s.
         """
         moved = s.error + self.tiny
         value: Floats = function(s.value)
         below, above = function(s.value - moved), function(s.value + moved)
         error = np.maximum(np.abs(below - value), np.abs(above - value))
         if cut:
-            error = error + np.where(s.value > THRESHOLD, np.exp(-np.maximum(s.value, 0)), 0)
-        return self.rounded(value, error, scale(s.value, value), OWN)
+            beyond = s.value > SOFTPLUS_THRESHOLD
+            error = error + np.where(beyond, np.exp(-np.maximum(s.value, 0)), 0)
+        return self.rounded(value, error, measure(np.abs(s.value), np.abs(value)), EVALUATION)
 
 
 def _widened(bounded: Bounded, S: Bounded) -> Bounded:
@@ -174,48 +174,6 @@ def _widened(bounded: Bounded, S: Bounded) -> Bounded:
     return Bounded(bounded.value, np.maximum(bounded.error, far))
 
 
-def _one(s: Floats, x: Floats) -> Floats:
-    return np.ones_like(s)
-
-
-def _own(s: Floats, x: Floats) -> Floats:
-    return np.abs(x)
-
-
-def _argument(s: Floats, x: Floats) -> Floats:
-    return 1 + np.abs(s)
-
-
-#: The largest intermediate of g, by s and x = g(s), in the formulas that people write.
-_SCALES: dict[str, Callable[[Floats, Floats], Floats]] = {
-    "identity": _own,
-    "sigmoid": _own,
-    "tanh": _one,
-    "relu": _own,
-    "leaky_relu": _own,
-    "elu": _one,
-    "softplus": _argument,
-    "silu": _own,
-    "gelu": lambda s, x: np.abs(s),
-    "sin": _one,
-    "cos": _one,
-    "exp": _own,
-}
-#: The same of g′, by s and g′(s).
-_SLOPE_SCALES: dict[str, Callable[[Floats, Floats], Floats]] = {
-    "identity": _own,
-    "sigmoid": lambda s, slope: np.minimum(1, np.exp(np.minimum(s, 0))),
-    "tanh": _one,
-    "relu": _own,
-    "leaky_relu": _own,
-    "elu": _one,
-    "softplus": _one,
-    "silu": _argument,
-    "gelu": _argument,
-    "sin": _one,
-    "cos": _one,
-    "exp": _own,
-}
 #: Functions that are not monotone.
 _TURNING = ("silu", "gelu", "sin", "cos")
 _TURNING_SLOPES = ("sigmoid", "tanh", *_TURNING)

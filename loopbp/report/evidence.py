@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -82,7 +82,9 @@ def of_run(history: History, baseline: float | None = None) -> Evidence | None:
     statistics = history.statistics
     if not len(statistics):
         return None
-    return of_frames(statistics, history.layers, history.losses, baseline)
+    found = of_frames(statistics, history.layers, history.losses, baseline)
+    net = history.architecture
+    return found if net is None else replace(found, sizes=net.sizes)
 
 
 def of_frames(

@@ -15,8 +15,8 @@ def prose(value: float, digits: int = 2) -> str:
     mantissa, exponent = rounded.split("e")
     power = int(exponent)
     if -3 <= power < 5:
-        return _trimmed(f"{float(rounded):,.{max(0, digits - 1 - power)}f}")
-    return f"{_trimmed(mantissa)} × {ten_to(power)}"
+        return f"{float(rounded):,.{max(digits, power + 1)}g}"
+    return f"{float(mantissa):.{digits}g} × {ten_to(power)}"
 
 
 def ten_to(power: float) -> str:
@@ -48,7 +48,7 @@ def percent(share: float) -> str:
         return "< 0.1 %"
     if share > 0.999:
         return "> 99.9 %"
-    return _trimmed(f"{100 * share:.1f}") + " %"
+    return f"{round(100 * share, 1):g} %"
 
 
 def listing(items: list[str], more: bool = False) -> str:
@@ -58,11 +58,6 @@ def listing(items: list[str], more: bool = False) -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
-
-
-def _trimmed(digits: str) -> str:
-    """Without zeros at the end of a decimal fraction."""
-    return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def _special(value: float) -> str:

@@ -19,6 +19,9 @@ FEWEST_EXAMPLES = 16
 #: Whether a loss has stopped falling is asked from so many steps on.
 FEWEST_LOSSES = 100
 
+#: A step that changes weights by more than this share of their L2 norm may overshoot.
+LARGE_STEP = 0.5
+
 #: A loss that has reached this share of where it began has not merely stopped falling.
 STILL_HIGH = 0.9
 
@@ -123,10 +126,18 @@ def scale(e: Evidence) -> Array:
     if e.sizes is None:
         return np.full(std.shape, np.nan)
     into, out = np.array(e.sizes[:-1], float), np.array(e.sizes[1:], float)
-    advised = np.sqrt([1 / into, 2 / (into + out), 2 / into])
-    low, high = advised.min(axis=0), advised.max(axis=0)
+    low, high = _advised(into, out)
     same = std <= 1e-9 * e.get("weight_l2") / np.sqrt((into + 1) * out)
     return np.where(same, np.nan, std / np.clip(std, low, high))
+
+
+def _advised(into: Array, out: Array) -> tuple[Array, Array]:
+    """The smallest and the largest standard deviation that LeCun, Glorot and He advise (L,).
+
+    into and out (L,): n_l and n_{l+1}.
+    """
+    advised = np.sqrt([1 / into, 2 / (into + out), 2 / into])
+    return advised.min(axis=0), advised.max(axis=0)
 
 
 def scale_spread(e: Evidence) -> Array:
@@ -145,12 +156,16 @@ def update_weight(e: Evidence) -> Array:
 
 
 def overshoot(e: Evidence) -> Array:
-    """`update_weight`, but not in the first tenth of a run that ends well.
+    """`update_weight` of steps of some size, but not in the first tenth of a run that ends well.
 
-    It ends well where the last tenth of the losses is below half of the best constant answer's
-    or, where that is not known, of the first tenth: a rough start did no harm.
+    A step of some size would be large for weights of the usual size as well: weights that are 0 or
+    tiny hold nothing that it could throw away. A run ends well where the last tenth of the losses
+    is below half of the best constant answer's or, where that is not known, of the first tenth: a
+    rough start did no harm.
     """
     moves = update_weight(e)
+    with np.errstate(invalid="ignore"):
+        moves[moves * e.get("weight_l2") <= LARGE_STEP * _usual_l2(e)] = np.nan
     tenth = max(1, len(e.losses) // 10)
     if not len(e.losses):
         return moves
@@ -158,6 +173,15 @@ def overshoot(e: Evidence) -> Array:
     if np.mean(e.losses[-tenth:]) < reference / 2:
         moves[: math.ceil(len(moves) / 10)] = np.nan
     return moves
+
+
+def _usual_l2(e: Evidence) -> Array:
+    """The smallest L2 norm of weights as LeCun, Glorot and He advise (L,); 0 if it is not known."""
+    if e.sizes is None:
+        return np.zeros(e.L)
+    into, out = np.array(e.sizes[:-1], float), np.array(e.sizes[1:], float)
+    usual: Array = np.sqrt(into * out) * _advised(into, out)[0]
+    return usual
 
 
 def lag(e: Evidence) -> Array:

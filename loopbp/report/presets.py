@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from .formats import percent, prose
+from .measures import LARGE_STEP
 
 
 class Rule(NamedTuple):
@@ -43,6 +44,9 @@ class Rule(NamedTuple):
 
 
 NON_FINITE = Rule("non-finite", "nonfinite", "above", 0, "a number of the layer is NaN or infinite")
+#: Of a layer's mean |∂f/∂w| over that of a layer nearer the output: below, it has vanished.
+VANISHED = 1e-3
+
 CUT_OFF = Rule(
     "cut off", "zero_share", "reaches", 1, "every entry of the layer's gradient is exactly 0", 0.5
 )
@@ -119,7 +123,7 @@ RELATIVE = (
         "vanishing",
         "to_largest_above",
         "below",
-        1e-3,
+        VANISHED,
         "mean |∂f/∂w| below {limit} times that of a layer nearer the output",
         0.25,
     ),
@@ -127,9 +131,10 @@ RELATIVE = (
         "update too large",
         "overshoot",
         "above",
-        0.5,
-        "a step changes the layer's weights by more than {limit} times their L2 norm; not in the "
-        "first tenth of a run that ends with less than half the loss of one constant answer",
+        LARGE_STEP,
+        "a step changes the layer's weights by more than {limit} times their L2 norm, and by more "
+        "than {limit} times that of the smallest weights that LeCun, Glorot and He advise; not in "
+        "the first tenth of a run that ends with less than half the loss of one constant answer",
     ),
     Rule(
         "update too small",

@@ -13,7 +13,7 @@ from ..progress import Progress
 from . import batch, learning_rate, memory, saturation, starting_points, vanishing
 from .data import digest
 from .result import StudyResult
-from .runner import run_pieces
+from .runner import all_computed, run_pieces
 from .study import Study
 
 STUDIES: tuple[Study, ...] = (
@@ -70,17 +70,13 @@ def run(
     source = os.fspath(data)
     settings = {"data": source, "digest": digest(datasets.load(source)), **values}
     pieces = chosen.grid(settings)
-    done = run_pieces(
-        chosen,
-        pieces,
-        folder=None if folder is None else Path(folder),
-        jobs=jobs,
-        dask=dask,
-        progress=progress,
-    )
+    kept = None if folder is None else Path(folder)
+    done = run_pieces(chosen, pieces, folder=kept, jobs=jobs, dask=dask, progress=progress)
+    with all_computed(len(pieces), kept):
+        frame = chosen.frame(pieces, done.rows)
     return StudyResult(
         study=chosen,
-        frame=chosen.frame(pieces, done.rows),
+        frame=frame,
         settings=settings,
         pieces=len(pieces),
         reused=done.reused,

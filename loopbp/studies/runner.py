@@ -41,6 +41,19 @@ class StudyInterrupted(KeyboardInterrupt):
         super().__init__(f"interrupted; {kept}")
 
 
+@contextmanager
+def all_computed(pieces: int, folder: Path | None) -> Iterator[None]:
+    """What is made of so many pieces, all computed: Ctrl-C becomes `StudyInterrupted`.
+
+    folder : of the study, where its pieces are kept; None: nowhere.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = None if folder is None else folder / store.FOLDER
+        raise StudyInterrupted(pieces, pieces, kept) from None
+
+
 def run_pieces(
     study: Study,
     pieces: Sequence[Parameters],

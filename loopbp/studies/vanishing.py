@@ -10,6 +10,7 @@ import numpy as np
 
 from ..optimizers import SGD
 from ..report.formats import listing, percent, prose
+from ..report.presets import VANISHED
 from ..training import NonFiniteError
 from . import data
 from .pieces import SEED, magnitudes, product, score, std_of
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-#: A ratio of the first layer's mean |∂f/∂w| to the last one's that counts as vanished; the gradient
-#: report's threshold.
-VANISHED = 1e-3
 
 COLUMNS = (
     Column("activation", "str", "g of the hidden layers"),

@@ -214,6 +214,49 @@ def test_steps_that_are_too_large(digits: Any) -> None:
     assert list(rows["value"]) == pytest.approx(moves, rel=1e-9)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("hidden", ["tanh", "relu", "sigmoid"])
+@pytest.mark.parametrize("start", ["zeros", "tiny"])
+def test_weights_that_start_near_zero_are_no_sign_of_large_steps(
+    digits: Any, hidden: str, seed: int, dtype: str, start: str
+) -> None:
+    rows = np.random.default_rng(seed).permutation(480)
+    data = digits[0][rows], digits[1][rows]
+    init: dict[str, Any] = {"zeros": {"init": "zeros"}, "tiny": {"init": "normal", "std": 1e-4}}
+    net = Network([64, 20, 10], hidden=hidden, seed=seed, dtype=dtype, **init[start])
+    report = trained(net, data, optimizer=SGD(0.5), epochs=1, batch=32, every=1)
+    moves = report.run.layers.set_index("l").loc[1, "update_weight"]
+    assert moves[np.isfinite(moves)].max() > 0.5  # large beside such weights
+    names = set(report.alarms["alarm"])
+    assert "update too large" not in names
+    assert "poor initialisation" in names
+    if start == "zeros" and hidden != "sigmoid":  # all x of layer 1 are 0
+        assert first_alarm(report) == "cut off" and layers_of(report, "cut off") == [0]
+
+
+@pytest.mark.parametrize("init", ["zeros", "glorot"])
+def test_steps_that_are_large_whatever_the_start(digits: Any, init: str) -> None:
+    net = Network([64, 20, 10], hidden="tanh", init=init, seed=0)
+    report = trained(net, digits, optimizer=SGD(20), every=1, epochs=1)
+    assert layers_of(report, "update too large")[-1] == 1
+    layers = report.run.layers[report.run.layers["l"] == 1].set_index("step")
+    weights = report.run.statistics[
+        (report.run.statistics["quantity"] == "weight") & (report.run.statistics["l"] == 1)
+    ].set_index("step")["l2"]
+    steps = layers["update_weight"] * weights
+    usual = math.sqrt(20 * 10 / 20)  # LeCun: 20 · 10 weights of variance 1/20; Glorot's is 2/30
+    value = layers["update_weight"][(steps > usual / 2) & (weights > 0)].max()
+    row = report.alarms[report.alarms["alarm"] == "update too large"].iloc[-1]
+    assert row["value"] == pytest.approx(value, rel=1e-9)
+
+
+def test_one_layer_from_zeros_on_noise_is_no_sign_of_large_steps(digits: Any) -> None:
+    noise = digits[0], np.random.default_rng(0).permutation(digits[1])
+    net = Network([64, 10], init="zeros")
+    assert trained(net, noise, optimizer=SGD(0.1), epochs=1, every=1).alarms.empty
+
+
 def test_a_step_that_is_too_large_comes_before_what_it_does(digits: Any) -> None:
     for hidden, init in (("sigmoid", "glorot"), ("relu", "he")):
         net = Network([64, 32, 16, 10], hidden=hidden, init=init, seed=0)

@@ -50,6 +50,25 @@ def test_it_writes_its_files_and_says_which(empty_folder: Path) -> None:
     assert "4 pieces, 2 of them finished earlier" in again
 
 
+@pytest.mark.parametrize("at", ["study.Study.frame", "result.StudyResult.plot", "result.replacing"])
+def test_ctrl_c_while_the_result_is_made_says_what_is_kept(
+    at: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: Any, **more: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"loopbp.studies.{at}", interrupt)
+        result = run("memory", "--quick", "--jobs", 1, "--out", "o", code=130)
+    assert result.stdout == ""
+    told = "interrupted; 4 of 4 pieces are kept in o/memory/pieces; the next run goes on"
+    assert told in " ".join(result.stderr.split())
+    assert not (empty_folder / "o/memory/study.html").exists()
+    again = run("memory", "--quick", "--jobs", 1, "--out", "o").stdout
+    assert "4 pieces, 4 of them finished earlier" in again
+    assert (empty_folder / "o/memory/study.html").exists()
+
+
 def test_a_damaged_piece_is_said(empty_folder: Path) -> None:
     run("memory", "--quick", "--jobs", 1, "--out", "o")
     piece = next((empty_folder / "o/memory/pieces").glob("*.json"))

@@ -9,10 +9,11 @@ from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...checks import FloatArray, choice, describe, finite, flag, integer, real
@@ -121,11 +122,12 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
     def _out_activation(self) -> str:
         """The activation of the outputs that the targets ask for, a key of `LOSSES`."""
 
-    @abstractmethod
-    def _split(
-        self, examples: Examples, random: np.random.RandomState
-    ) -> tuple[Examples, Examples]:
-        """The examples to train on, and those that `early_stopping` holds out."""
+    def _strata(self, Y: FloatArray) -> NDArray[Any] | None:
+        """What `early_stopping` shares out evenly between both parts; nothing, unless overridden.
+
+        Y: targets (n_samples, n_outputs).
+        """
+        return None
 
     @abstractmethod
     def _score(self, outputs: FloatArray, Y: FloatArray) -> float:
@@ -187,6 +189,32 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
                 stacklevel=3,
             )
         return self
+
+    def _validated(
+        self, X: ArrayLike, y: ArrayLike, *, new: bool, **more: Any
+    ) -> tuple[FloatArray, NDArray[Any]]:
+        """X as floats and y, checked by scikit-learn; y in a single column becomes (n_samples,).
+
+        more: what else `validate_data` is to look at.
+        """
+        inputs, given = validate_data(
+            self, X, y, multi_output=True, dtype=(np.float64, np.float32), reset=new, **more
+        )
+        if given.ndim == 2 and given.shape[1] == 1:
+            given = column_or_1d(given, warn=True)
+        return inputs, given
+
+    def _split(
+        self, examples: Examples, random: np.random.RandomState
+    ) -> tuple[Examples, Examples]:
+        """The examples to train on, and those that `early_stopping` holds out."""
+        X, held_out_X, Y, held_out_Y = train_test_split(
+            *examples,
+            random_state=random,
+            test_size=self.validation_fraction,
+            stratify=self._strata(examples.Y),
+        )
+        return Examples(X, Y), Examples(held_out_X, held_out_Y)
 
     def _taken_up(self, examples: Examples) -> Network:
         """The network to be trained, with the weights of the attributes, which become views of it.

@@ -7,11 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target, unique_labels
-from sklearn.utils.validation import validate_data
 
 from ...checks import FloatArray
 from .base import Examples, Perceptron
@@ -210,11 +207,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             )
 
     def _examples(self, X: ArrayLike, y: ArrayLike, *, new: bool, incremental: bool) -> Examples:
-        inputs, labels = validate_data(
-            self, X, y, multi_output=True, dtype=(np.float64, np.float32), reset=new
-        )
-        if labels.ndim == 2 and labels.shape[1] == 1:
-            labels = column_or_1d(labels, warn=True)
+        inputs, labels = self._validated(X, y, new=new)
         if new and not incremental:
             self._label_binarizer = LabelBinarizer().fit(labels)
             self.classes_ = self._label_binarizer.classes_
@@ -235,18 +228,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     def _out_activation(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
-    def _split(
-        self, examples: Examples, random: np.random.RandomState
-    ) -> tuple[Examples, Examples]:
-        kind, Y = self._label_binarizer.y_type_, examples.Y
+    def _strata(self, Y: FloatArray) -> NDArray[Any] | None:
         classes = {"binary": Y.ravel(), "multiclass": Y.argmax(axis=1)}
-        X, held_out_X, Y, held_out_Y = train_test_split(
-            *examples,
-            random_state=random,
-            test_size=self.validation_fraction,
-            stratify=classes.get(kind),
-        )
-        return Examples(X, Y), Examples(held_out_X, held_out_Y)
+        return classes.get(self._label_binarizer.y_type_)
 
     def _score(self, outputs: FloatArray, Y: FloatArray) -> float:
         """The share of examples whose class, or whose labels all, are right."""

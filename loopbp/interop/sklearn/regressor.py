@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.model_selection import train_test_split
-from sklearn.utils import column_or_1d
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array
 
 from ...checks import FloatArray, choice
 from .base import Examples, Perceptron
@@ -150,17 +148,7 @@ feature_names_in_, n_layers_, n_outputs_, out_activation_, gradient_report_
         super()._check_parameters()
 
     def _examples(self, X: ArrayLike, y: ArrayLike, *, new: bool, incremental: bool) -> Examples:
-        inputs, targets = validate_data(
-            self,
-            X,
-            y,
-            multi_output=True,
-            y_numeric=True,
-            dtype=(np.float64, np.float32),
-            reset=new,
-        )
-        if targets.ndim == 2 and targets.shape[1] == 1:
-            targets = column_or_1d(targets, warn=True)
+        inputs, targets = self._validated(X, y, new=new, y_numeric=True)
         return Examples(inputs, self._targets(targets))
 
     def _targets(self, y: ArrayLike) -> FloatArray:
@@ -172,14 +160,6 @@ feature_names_in_, n_layers_, n_outputs_, out_activation_, gradient_report_
 
     def _loss_divisor(self) -> int:
         return int(self.n_outputs_)
-
-    def _split(
-        self, examples: Examples, random: np.random.RandomState
-    ) -> tuple[Examples, Examples]:
-        X, held_out_X, Y, held_out_Y = train_test_split(
-            *examples, random_state=random, test_size=self.validation_fraction
-        )
-        return Examples(X, Y), Examples(held_out_X, held_out_Y)
 
     def _score(self, outputs: FloatArray, Y: FloatArray) -> float:
         return float(r2_score(Y, outputs))
