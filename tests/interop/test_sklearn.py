@@ -28,6 +28,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 
 from loopbp.interop.sklearn import MLPClassifier, MLPRegressor
 from loopbp.interop.sklearn.run import Run
@@ -166,6 +167,77 @@ def test_early_stopping_is_theirs(kind):
     assert a.best_loss_ is None and b.best_loss_ is None
     assert_close(a, b, atol=1e-11)
     assert np.argmax(a.validation_scores_) < a.n_iter_ - 1  # the best weights are not the last
+
+
+counts_weights = pytest.mark.skipif(
+    not has_fit_parameter(theirs.MLPClassifier(), "sample_weight"),
+    reason="scikit-learn 1.6 knows no sample_weight here",
+)
+
+
+@counts_weights
+@pytest.mark.parametrize("kind", KINDS)
+def test_sample_weights_count_as_in_theirs(kind):
+    ours, their, X, y = problem(kind)
+    importance = np.random.default_rng(6).random(N) * 3
+    importance[4] = 0
+    options = {"hidden_layer_sizes": 6, "learning_rate_init": 0.05, "random_state": 2}
+    for more in (
+        {"solver": "sgd", "batch_size": 8, "alpha": 0.0, "max_iter": 6},
+        {"solver": "sgd", "batch_size": 8, "alpha": 0.5, "max_iter": 6},
+        {"solver": "adam", "batch_size": 8, "alpha": 0.5, "max_iter": 4, "epsilon": 1e-30},
+    ):
+        a, b, plain = (cls(**options, **more) for cls in (ours, their, ours))
+        for estimator in (a, b):
+            estimator.fit(X, y, sample_weight=importance)
+        assert_close(a, b, atol=1e-11)
+        if more["alpha"] == 0:
+            np.testing.assert_allclose(a.loss_curve_, b.loss_curve_, rtol=1e-9)
+        assert np.abs(plain.fit(X, y).coefs_[0] - a.coefs_[0]).max() > 1e-3
+    first = (
+        {} if ours is MLPRegressor else {"classes": [0, 1, 2] if kind == "labels" else np.unique(y)}
+    )
+    a, b = (cls(**options, solver="sgd", alpha=2.0) for cls in (ours, their))
+    for estimator in (a, b):
+        estimator.partial_fit(X, y, sample_weight=importance, **first)
+    assert_close(a, b, atol=1e-14)
+    assert a.loss_ == pytest.approx(b.loss_, rel=1e-12)  # f and α/2 Σ w² by Σ c: one step
+
+
+@counts_weights
+@pytest.mark.parametrize("kind", ["two classes", "one number"])
+def test_early_stopping_weighs_its_score_as_theirs_does(kind):
+    ours, their, X, y = problem(kind)
+    y = y == "yes" if kind == "two classes" else y
+    importance = np.random.default_rng(6).random(N) * 3
+    options = {"hidden_layer_sizes": 6, "solver": "sgd", "learning_rate_init": 0.05}
+    options |= {"early_stopping": True, "validation_fraction": 0.25, "max_iter": 20}
+    a, b, plain = (cls(**options, random_state=4) for cls in (ours, their, ours))
+    for estimator in (a, b):
+        estimator.fit(X, y, sample_weight=importance)
+    np.testing.assert_allclose(a.validation_scores_, b.validation_scores_, rtol=0, atol=1e-11)
+    assert_close(a, b, atol=1e-11)
+    plain.fit(X, y)
+    assert a.validation_scores_ != plain.validation_scores_
+
+
+@pytest.mark.parametrize(
+    ("importance", "message"),
+    [
+        (np.ones(N - 1), r"sample_weight: expected shape \(41,\), one number per example; got"),
+        (np.ones((N, 1)), r"expected shape \(41,\)"),
+        (1.0, r"expected shape \(41,\)"),
+        (-np.ones(N), "sample_weight: expected numbers ≥ 0; got -1"),
+        (np.zeros(N), "sample_weight: expected a number > 0 among them; every weight is zero"),
+        (np.full(N, np.nan), "sample_weight: expected finite"),
+    ],
+)
+def test_sample_weights_that_are_refused(importance, message):
+    _, _, X, y = problem("one number")
+    model = MLPRegressor(hidden_layer_sizes=4, max_iter=2, random_state=0)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y, sample_weight=importance)
+    assert not hasattr(model, "coefs_")
 
 
 def test_three_classes_are_stratified_where_examples_are_held_out():

@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ...checks import FloatArray, choice, describe, finite, flag, integer, real
+from ...checks import FloatArray, choice, describe, finite, flag, integer, numeric, real
 from ...engines import ACTIVATIONS
 from ...network import Network
 from ...optimizers import SGD, Adam, Optimizer
@@ -47,10 +47,14 @@ LEAST_ETA = 1e-6
 
 
 class Examples(NamedTuple):
-    """Inputs (N, n_0) and targets (N, n_L), of one dtype once they are cast to the network's."""
+    """Inputs (N, n_0), targets (N, n_L), and what each example counts for, (N,), or None.
+
+    All are of one dtype once they are cast to the network's.
+    """
 
     X: FloatArray
     Y: FloatArray
+    importance: FloatArray | None = None
 
 
 class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
@@ -130,7 +134,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
         return None
 
     @abstractmethod
-    def _score(self, outputs: FloatArray, Y: FloatArray) -> float:
+    def _score(self, outputs: FloatArray, Y: FloatArray, importance: FloatArray | None) -> float:
         """The score of `early_stopping`, higher is better: outputs against targets."""
 
     def _loss_divisor(self) -> int:
@@ -139,7 +143,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
 
     # --- Fitting ---------------------------------------------------------------------------------
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the weights, until the loss or the score no longer improves.
 
         Parameters
@@ -148,20 +152,26 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
             Finite numbers; float32 stays float32, everything else becomes float64.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The classes (an indicator matrix for several labels), or the numbers to predict.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each example counts for, c ≥ 0; not all of them 0. The loss of a mini-batch is
+            Σ c f / Σ c + α/2 Σ w² / Σ c, and without them every c is 1.
 
         Returns
         -------
         self : object
             The fitted estimator.
         """
-        return self._fit(X, y, incremental=False)
+        return self._fit(X, y, sample_weight, incremental=False)
 
-    def _fit(self, X: ArrayLike, y: ArrayLike, *, incremental: bool) -> Self:
+    def _fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, incremental: bool
+    ) -> Self:
         self._check_parameters()
         if self.early_stopping and incremental:
             raise ValueError("early_stopping: expected False with partial_fit; got True")
         new = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
         examples = self._examples(X, y, new=new, incremental=incremental)
+        importance = _importance(sample_weight, len(examples.X))
         random = check_random_state(self.random_state)
         self._training: Examples | None = None
         self._report: GradientReport | None = None
@@ -171,7 +181,11 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
         net = self._taken_up(examples)
         if not (incremental and hasattr(self, "_stepper")):
             self._stepper = run.Stepper.start(self._optimizer(), net.theta)
-        examples = Examples(finite("X", examples.X, net.dtype), finite("y", examples.Y, net.dtype))
+        if importance is not None:
+            importance = importance.astype(net.dtype)
+        examples = Examples(
+            finite("X", examples.X, net.dtype), finite("y", examples.Y, net.dtype), importance
+        )
         held_out = None
         if self.early_stopping:
             examples, held_out = self._split(examples, random)
@@ -208,13 +222,13 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
         self, examples: Examples, random: np.random.RandomState
     ) -> tuple[Examples, Examples]:
         """The examples to train on, and those that `early_stopping` holds out."""
-        X, held_out_X, Y, held_out_Y = train_test_split(
-            *examples,
+        parts = train_test_split(
+            *(array for array in examples if array is not None),
             random_state=random,
             test_size=self.validation_fraction,
             stratify=self._strata(examples.Y),
         )
-        return Examples(X, Y), Examples(held_out_X, held_out_Y)
+        return Examples(*parts[::2]), Examples(*parts[1::2])
 
     def _taken_up(self, examples: Examples) -> Network:
         """The network to be trained, with the weights of the attributes, which become views of it.
@@ -286,7 +300,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
                     )
                 self._count(loss, N)
                 if held_out is not None:
-                    score = self._score(net.predict(held_out.X), held_out.Y)
+                    score = self._score(net.predict(held_out.X), *held_out[1:])
                     if self._judge_score(score):
                         best[...] = net.theta
                 else:
@@ -370,6 +384,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
     def gradient_report_(self) -> GradientReport:
         """`gradient_report` of the training data, without what `early_stopping` holds out.
 
+        All examples count alike, whatever `sample_weight` was.
         It is computed when it is first asked for: until then the estimator refers to the data,
         which neither a pickle nor a copy carries. Raises `AttributeError` there.
         """
@@ -381,7 +396,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
                 "data; call gradient_report(X, y)"
             )
         if self._report is None:
-            self._report = gradient_report(self._network(), *training)
+            self._report = gradient_report(self._network(), training.X, training.Y)
         return self._report
 
     def _outputs(self, X: ArrayLike) -> FloatArray:
@@ -473,3 +488,20 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
             return Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
         nesterov = self.nesterovs_momentum and self.momentum > 0
         return SGD(self.learning_rate_init, self.momentum, bool(nesterov))
+
+
+def _importance(sample_weight: ArrayLike | None, examples: int) -> FloatArray | None:
+    """What each example counts for, float64 (N,), checked."""
+    if sample_weight is None:
+        return None
+    given = finite("sample_weight", numeric("sample_weight", sample_weight), np.dtype(np.float64))
+    if given.shape != (examples,):
+        raise ValueError(
+            f"sample_weight: expected shape ({examples},), one number per example; got "
+            f"{given.shape}"
+        )
+    if given.min() < 0:
+        raise ValueError(f"sample_weight: expected numbers ≥ 0; got {given.min():g}")
+    if given.max() == 0:
+        raise ValueError("sample_weight: expected a number > 0 among them; every weight is zero")
+    return given

@@ -26,7 +26,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     What differs from scikit-learn's:
 
     - `solver` is "sgd" or "adam". There is no "lbfgs", and so no `max_fun`.
-    - No `sample_weight`, and no sparse X.
+    - No sparse X; `sample_weight` is not negative.
     - `momentum` is less than 1. Adam's `epsilon` stands beside √v̂, as in the paper, and not
       beside √v.
     - The split of `early_stopping` is stratified for more than two classes too.
@@ -119,7 +119,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     True
     """
 
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None) -> Self:
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch over some examples, from the present weights and velocities.
 
         Parameters
@@ -128,6 +134,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             Finite numbers.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each example counts for, as in `fit`.
         classes : array-like of shape (n_classes,), default=None
             All classes that will ever come; needed in the first call.
 
@@ -140,7 +148,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             self._check_classes(classes, y)
         elif not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._fit(X, y, incremental=True)
+        return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the classes of examples.
@@ -232,11 +240,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         classes = {"binary": Y.ravel(), "multiclass": Y.argmax(axis=1)}
         return classes.get(self._label_binarizer.y_type_)
 
-    def _score(self, outputs: FloatArray, Y: FloatArray) -> float:
+    def _score(self, outputs: FloatArray, Y: FloatArray, importance: FloatArray | None) -> float:
         """The share of examples whose class, or whose labels all, are right."""
         if self.out_activation_ == "softmax":
-            return float((outputs.argmax(axis=1) == Y.argmax(axis=1)).mean())
-        return float(((outputs > 0.5) == (Y > 0.5)).all(axis=1).mean())
+            is_right = outputs.argmax(axis=1) == Y.argmax(axis=1)
+        else:
+            is_right = ((outputs > 0.5) == (Y > 0.5)).all(axis=1)
+        return float(np.average(is_right, weights=importance))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -110,7 +110,9 @@ feature_names_in_, n_layers_, n_outputs_, out_activation_, gradient_report_
         )
         self.loss = loss
 
-    def partial_fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train for one epoch over some examples, from the present weights and velocities.
 
         Parameters
@@ -119,13 +121,15 @@ feature_names_in_, n_layers_, n_outputs_, out_activation_, gradient_report_
             Finite numbers.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The numbers to predict.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each example counts for, as in `fit`.
 
         Returns
         -------
         self : object
             The estimator.
         """
-        return self._fit(X, y, incremental=True)
+        return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: ArrayLike) -> FloatArray:
         """Predict the numbers that belong to examples.
@@ -161,8 +165,8 @@ feature_names_in_, n_layers_, n_outputs_, out_activation_, gradient_report_
     def _loss_divisor(self) -> int:
         return int(self.n_outputs_)
 
-    def _score(self, outputs: FloatArray, Y: FloatArray) -> float:
-        return float(r2_score(Y, outputs))
+    def _score(self, outputs: FloatArray, Y: FloatArray, importance: FloatArray | None) -> float:
+        return float(r2_score(Y, outputs, sample_weight=importance))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

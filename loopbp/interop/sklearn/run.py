@@ -15,7 +15,7 @@ from ...checks import FloatArray
 from ...engines import find
 from ...network import Network
 from ...optimizers import SGD, Optimizer, OptimizerState
-from ...workspace import Descent, Indices, Steps, Workspace
+from ...workspace import Descent, Indices, Workspace
 
 
 @dataclass
@@ -48,10 +48,11 @@ class Stepper:
 
 
 class Run:
-    """Descent on f + α/(2N) Σ w² over mini-batches of N examples, epoch by epoch.
+    """Descent on Σ_n c_n f_n / Σ_n c_n + α/2 Σ w² / Σ_n c_n over mini-batches, epoch by epoch.
 
-    net : Network, whose weights are modified in place; X (·, n_0) and Y (·, n_L), of its dtype;
-    stepper, modified in place; alpha, α ≥ 0. Biases are not in Σ w².
+    net : Network, whose weights are modified in place; X (·, n_0), Y (·, n_L) and importance (·,),
+    the c_n ≥ 0, of its dtype, or None where all are 1; stepper, modified in place; alpha, α ≥ 0.
+    Biases are not in Σ w².
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Run:
         stepper: Stepper,
         X: FloatArray,
         Y: FloatArray,
+        importance: FloatArray | None,
         batch_size: int,
         alpha: float,
     ) -> None:
@@ -70,42 +72,38 @@ class Run:
             grad=np.empty_like(net.theta),
             inputs=np.hstack([np.ones((len(X), 1), net.dtype), X]),
             targets=Y,
-            work=Workspace.allocate(net.architecture, batch_size),
+            work=Workspace.allocate(net.architecture, batch_size, weighted=importance is not None),
             batch_size=batch_size,
             optimizer=stepper.optimizer,
             state=stepper.state,
+            importance=importance,
+            penalty=alpha,
         )
 
     @np.errstate(all="ignore")
     def epoch(self, order: Indices) -> tuple[float, float]:
         """The steps of one pass over the examples in `order`; returns the means of both terms.
 
-        They are means over the steps, weighted by examples, of f and of α/(2N) Σ w² before the
-        step. Σ w² is taken before the first and after the last step and drawn as a line in
-        between, which is exact for one step. f is not finite if that of a step was not, which is
-        then not taken.
+        They are means over the steps, weighted by their numbers of examples, of the two terms
+        before the step. Σ w² is taken before the first and after the last step and drawn as a line
+        in between, which is exact for one step. The first term is not finite if that of a step was
+        not, which is then not taken.
         """
-        size = self._descent.batch_size
-        whole = len(order) // size * size if self._alpha else len(order)
-        parts = [part for part in (order[:whole], order[whole:]) if len(part)]
-        before, total, steps = self._squares(), 0.0, 0
-        for part in parts:  # a last, smaller batch has another λ = α / N
-            loss = self._steps(part).loss
-            sizes = np.full(len(loss), size)
-            sizes[-1] = min(size, len(part) - size * (len(loss) - 1))
-            total += float((loss * sizes).sum())
-            steps += len(loss)
-            if not np.isfinite(loss[-1]):
-                return total, 0.0
-        after = self._squares()
-        squares = steps * before + (after - before) * (steps - 1) / 2
-        return total / len(order), self._alpha / 2 * squares / len(order)
-
-    def _steps(self, order: Indices) -> Steps:
-        """Steps over examples in batches, the first of which says how large λ is."""
-        decay = self._alpha / min(self._descent.batch_size, len(order))
-        self._descent.optimizer = replace(self._stepper.optimizer, weight_decay=decay)
-        return self._engine.descend(self._net.architecture, self._descent, order)
+        before = self._squares()
+        self._descent.optimizer = self._stepper.optimizer
+        loss = self._engine.descend(self._net.architecture, self._descent, order).loss
+        starts = np.arange(0, len(order), self._descent.batch_size)
+        if not np.isfinite(loss[-1]):
+            return float(loss[-1]), 0.0
+        counts = np.diff(starts, append=len(order))
+        total = float((loss * counts).sum())
+        sums = counts
+        if self._descent.importance is not None:
+            sums = np.add.reduceat(self._descent.importance[order], starts)
+        after, steps = self._squares(), len(starts)
+        squares = before + (after - before) * np.arange(steps) / steps
+        penalty = float((squares * counts / sums).sum())
+        return total / len(order), self._alpha / 2 * penalty / len(order)
 
     def _squares(self) -> float:
         """Σ w² without the biases; 0 where nobody needs it."""
