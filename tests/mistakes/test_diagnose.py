@@ -192,7 +192,7 @@ def test_no_engine_is_accused(engine, reduction):
 def test_autograd_is_not_accused(problem, dtype):
     """PyTorch's own gradients and its names, square matrices too; δ is of the mean loss."""
     torch = pytest.importorskip("torch")
-    from test_reference import torch_activation, torch_losses
+    from torch_functions import torch_activation, torch_losses
 
     net, (X, Y) = problem.network(), problem.data()
     tensors = [torch.tensor(w.astype(dtype), requires_grad=True) for w in net.W]

@@ -1,0 +1,104 @@
+"""Ctrl-C, in a terminal and before there is anything to keep."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import loopbp
+
+from .command import COMMAND, NOT_COMPILED, files, run
+
+
+class Terminal:
+    """A command with a terminal as its stderr."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.master, slave = pty.openpty()
+        self.shown = ""
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=slave,
+            encoding="utf-8",
+            env={**os.environ, "TERM": "xterm"},
+            # A shell's background jobs ignore SIGINT, and their children would, too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        os.close(slave)
+
+    def wait_for(self, found: Callable[[str], bool], seconds: float = 60) -> None:
+        """Reads the terminal until its text is as wanted, or the command has ended."""
+        end = time.monotonic() + seconds
+        while not found(self.shown):
+            assert time.monotonic() < end, self.shown
+            if not select.select([self.master], [], [], 0.1)[0]:
+                continue
+            try:
+                self.shown += os.read(self.master, 4096).decode("utf-8", "replace")
+            except OSError:  # the command has closed it
+                return
+
+    def finish(self) -> tuple[int, str]:
+        """Exit code and stdout."""
+        self.wait_for(lambda shown: False)
+        stdout, _ = self.process.communicate(timeout=60)
+        os.close(self.master)
+        return self.process.returncode, stdout
+
+
+@pytest.mark.parametrize("command", ["train", "report"])
+def test_ctrl_c_keeps_the_last_finished_epoch(
+    flowers: str, empty_folder: Path, command: str
+) -> None:
+    sizes = "40,40" if NOT_COMPILED else "500,500"  # an epoch of some 50 ms
+    arguments = ["--sizes", sizes, "--epochs", "1000000", "--batch-size", "4"]
+    job = Terminal(command, "--data", flowers, *arguments)
+    job.wait_for(lambda shown: re.search(r"training.*\d:\d\d:\d\d", shown) is not None)
+    time.sleep(2)  # many epochs
+    job.process.send_signal(signal.SIGINT)
+    code, stdout = job.finish()
+    assert code == 130
+    message = re.search(r"interrupted; everything is as after epoch (\d+)", job.shown)
+    assert message, job.shown
+    assert "Traceback" not in job.shown
+    if command == "train":
+        epochs = re.findall(r"^ *(\d+) +[\d,]+ ", stdout, re.MULTILINE)
+        assert epochs[-1] == message[1]
+        assert loopbp.load(empty_folder / "network.npz").sizes[0] == 2
+    else:
+        assert "loopbp-report/report.html" in files(empty_folder)
+
+
+def test_ctrl_c_before_training(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("loopbp.datasets.load", load)
+    for command in ("report", "train", "check"):
+        result = run(command, code=130)
+        assert (result.stdout, result.stderr) == ("", "Error: interrupted\n")
+    assert files(empty_folder) == []
+
+
+def test_ctrl_c_before_the_first_epoch_is_finished(
+    flowers: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(*arguments: object, **options: object) -> None:
+        raise loopbp.TrainingInterrupted(loopbp.History())
+
+    monkeypatch.setattr("loopbp.network.Network.fit", fit)
+    for command in ("report", "train"):
+        result = run(command, "--data", flowers, code=130)
+        assert result.stdout == ""
+        assert result.stderr == "Error: interrupted; nothing was written\n"
+    assert files(empty_folder) == []
