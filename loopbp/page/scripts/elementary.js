@@ -48,15 +48,22 @@ const elementary = ((c) => {
     return fromWords(highWord(y) | (highWord(x) & SIGN), lowWord(y));
   }
 
-  /* coefficients[0] + coefficients[1] t + …, by Horner's rule in t² for even and odd powers. */
+  /* coefficients[2 i] + coefficients[2 i + 1] t, where the last may be missing. */
+  function pair(t, coefficients, i) {
+    if (2 * i + 1 === coefficients.length) return coefficients[2 * i];
+    return coefficients[2 * i] + coefficients[2 * i + 1] * t;
+  }
+
+  /* coefficients[0] + coefficients[1] t + …: pairs, then Horner's rule in t⁴ for every other one. */
   function polynomial(t, coefficients) {
-    const n = coefficients.length;
     const square = t * t;
-    let a = coefficients[n - 1];
-    for (let i = n - 3; i >= 0; i -= 2) a = a * square + coefficients[i];
-    let b = coefficients[n - 2];
-    for (let i = n - 4; i >= 0; i -= 2) b = b * square + coefficients[i];
-    return n % 2 === 1 ? a + t * b : b + t * a;
+    const fourth = square * square;
+    const last = (coefficients.length - 1) >> 1;
+    let a = pair(t, coefficients, last);
+    for (let i = last - 2; i >= 0; i -= 2) a = a * fourth + pair(t, coefficients, i);
+    let b = pair(t, coefficients, last - 1);
+    for (let i = last - 3; i >= 0; i -= 2) b = b * fourth + pair(t, coefficients, i);
+    return last % 2 === 0 ? a + square * b : b + square * a;
   }
 
   /* (n + nLow) / (d + dLow), hardly worse than rounded once. */
@@ -68,7 +75,7 @@ const elementary = ((c) => {
     return q + remainder * reciprocal;
   }
 
-  /* [s, sLow, bits] with eˣ = 2ᵏ (1 + s + sLow) and bits = k + 2 bias. */
+  /* [high, tail, bits] with eˣ = 2ᵏ (1 + high + tail) and bits = k + 2 bias. */
   function expParts(x) {
     const rounded = x * c.log2_e + c.magic;
     const k = rounded - c.magic;
@@ -76,9 +83,7 @@ const elementary = ((c) => {
     const low = k * c.ln2_low;
     const r = high - low;
     const square = r * r;
-    const tail = 0.5 * square + (r * square * polynomial(r, c.exp) - low);
-    const s = high + tail;
-    return [s, high - s + tail, lowWord(rounded)];
+    return [high, square * polynomial(r, c.exp) - low, lowWord(rounded)];
   }
 
   /* 2ᵏ from bits = k + 2 bias, where 2ᵏ is normal. */
@@ -99,13 +104,15 @@ const elementary = ((c) => {
   }
 
   function exp(x) {
-    const [s, , bits] = expParts(clamp(x, c.exp_low, c.exp_high));
+    const [high, tail, bits] = expParts(clamp(x, c.exp_low, c.exp_high));
     const [a, b] = twoPowers(bits);
-    return (1 + s) * a * b;
+    return (1 + (high + tail)) * a * b;
   }
 
   function expm1(x) {
-    const [s, sLow, bits] = expParts(clamp(x, c.expm1_low, c.expm1_high));
+    const [high, tail, bits] = expParts(clamp(x, c.expm1_low, c.expm1_high));
+    const s = high + tail;
+    const sLow = high - s + tail;
     const power = powerOfTwo(bits - 1);
     const y = 2 * (power - 0.5 + power * s + power * sLow);
     return Math.abs(x) < c.least_normal ? x : y;
@@ -120,7 +127,9 @@ const elementary = ((c) => {
 
   /* [m, mLow, bits] with eˣ = 2ᵏ (m + mLow). */
   function expPair(x) {
-    const [s, sLow, bits] = expParts(x);
+    const [high, tail, bits] = expParts(x);
+    const s = high + tail;
+    const sLow = high - s + tail;
     const m = 1 + s;
     return [m, 1 - m + s + sLow, bits];
   }
@@ -128,10 +137,16 @@ const elementary = ((c) => {
   function tanh(x) {
     const size = Math.abs(x);
     const a = c.tanh_high < size ? c.tanh_high : size;
-    const [m, mLow, bits] = expPair(-(a + a));
-    const [d, dLow] = onePlus(m, mLow, powerOfTwo(bits), 1);
-    const y = quotient(2 - d, -dLow, d, dLow);
-    return withSignOf(x, a < c.tanh_low ? a : y);
+    const [high, tail, bits] = expParts(-(a + a));
+    const power = powerOfTwo(bits - 1);
+    const full = 0.5 + (1 + (high + tail)) * power;
+    const d = leadingHalf(full);
+    const dLow = 0.5 - d + power + high * power + tail * power;
+    const reciprocal = 1 / full;
+    const q = leadingHalf(reciprocal);
+    const far = q - 1 + (1 - q * d - q * dLow) * reciprocal;
+    const near = a - a * a * (a * c.third);
+    return withSignOf(x, a < c.tanh_low ? near : far);
   }
 
   function sigmoid(x) {
@@ -152,13 +167,12 @@ const elementary = ((c) => {
     return [k, fromWords(high - (k << SHIFT), low)];
   }
 
-  /* ln(1 + f) + k ln 2 for |f| < 0.42. */
-  function logSum(f, k) {
-    const s = f / (2 + f);
+  /* ln(1 + f) + k ln 2 for |f| < 0.42 and d = 2 + f, roughly rounded. */
+  function logSum(f, d, k) {
+    const s = f / d;
     const z = s * s;
-    const halfSquare = 0.5 * f * f;
-    const tail = s * (halfSquare + z * polynomial(z, c.log)) + k * c.ln2_low;
-    return k * c.ln2_high + (f - (halfSquare - tail));
+    const rest = s * f - k * c.ln2_low - s * z * polynomial(z, c.log);
+    return k * c.ln2_high + (f - rest);
   }
 
   /* y for edge < x < ∞, x for infinity, −∞ at the edge, NaN below it and for NaN. */
@@ -170,14 +184,14 @@ const elementary = ((c) => {
   function log(x) {
     const subnormal = x < c.least_normal;
     const [k, m] = splitExponent(subnormal ? x * c.normaliser : x);
-    return inDomain(x, 0, logSum(m - 1, subnormal ? k - (c.shift + 2) : k));
+    return inDomain(x, 0, logSum(m - 1, m + 1, subnormal ? k - (c.shift + 2) : k));
   }
 
   /* ln(u + uLow) for a normal u > 0 and |uLow| of at most its last place. */
   function logOfPair(u, uLow) {
     const [k, m] = splitExponent(u);
     const scaled = uLow * fromWords((c.bias + 1 - k) << SHIFT, 0) * 0.5;
-    return logSum(m - 1 + scaled, k);
+    return logSum(m - 1 + scaled, m + 1, k);
   }
 
   function log1p(x) {
@@ -198,9 +212,9 @@ const elementary = ((c) => {
     const size = Math.abs(x);
     const a = c.erf_high < size ? c.erf_high : size;
     const near = a + a * polynomial(a * a, c.erf);
-    const [s, , bits] = expParts(-polynomial(a, c.log_erfc));
+    const [high, tail, bits] = expParts(-polynomial(a, c.log_erfc));
     const power = powerOfTwo(bits);
-    const far = 1 - (power + power * s);
+    const far = 1 - (power + power * (high + tail));
     return withSignOf(x, a < 1 ? near : far);
   }
 
