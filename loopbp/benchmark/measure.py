@@ -44,7 +44,8 @@ def measure(
     tell(method.rounds * (len(candidates) - len(ready)))
     warm = {name: timing.warm_up(contender, method) for name, contender in ready.items()}
     calls = {name: state.calls for name, state in warm.items()}
-    samples = timing.rounds(ready, calls, method, lambda: tell(1))
+    rest = timing.REST if threads > 1 else 0.0
+    samples = timing.rounds(ready, calls, method, lambda: tell(1), rest)
     entries = [
         candidate.entry
         if name not in ready

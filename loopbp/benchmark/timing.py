@@ -1,8 +1,9 @@
 """Timing: warm-up until stable, then interleaved rounds.
 
 In every round each contender runs once, in an order that moves on by one from round to round.
-Whatever changes on the machine in the meantime then meets all of them alike. A round of a
-contender is one sample: as many calls in succession as fill `Method.seconds`, divided by their
+Whatever changes on the machine in the meantime then meets all of them alike. Threads that have done
+their work go on spinning for a while, on the cores that the next contender wants: where there are
+several, every sample is preceded by a rest. A round of a contender is one sample: as many calls in succession as fill `Method.seconds`, divided by their
 number, from the same start every time.
 """
 
@@ -11,11 +12,17 @@ from __future__ import annotations
 import gc
 import math
 import statistics
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .contender import Contender
+
+
+#: Seconds of rest before a sample on several threads; the longest that a library's idle threads are
+#: known to spin is 0.2 s (OpenMP of LLVM and Intel).
+REST = 0.3
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,19 @@ def rounds(
     calls: Mapping[str, int],
     method: Method,
     tell: Callable[[], None] = lambda: None,
+    rest: float = 0.0,
 ) -> dict[str, list[float]]:
-    """The samples of each contender, seconds per call, a round each; `tell` after every sample."""
+    """The samples of each contender, seconds per call, a round each; `tell` after every sample.
+
+    rest: seconds before every sample.
+    """
     names = list(contenders)
     samples: dict[str, list[float]] = {name: [] for name in names}
     with _no_garbage_collection():
         for number in range(method.rounds):
             for name in _rotated(names, number):
+                if rest > 0:
+                    time.sleep(rest)
                 samples[name].append(_sample(contenders[name], calls[name], method.seconds))
                 tell()
     return samples

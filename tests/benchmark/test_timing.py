@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -67,6 +68,18 @@ def test_rounds_are_interleaved_and_begin_in_turn() -> None:
     assert log[::2] == [f"{name} reset" for name in runs]
     assert samples == {name: [0.2] * 4 for name in clocks}
     assert len(told) == 12
+
+
+def test_every_sample_is_preceded_by_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+    monkeypatch.setattr(time, "sleep", lambda seconds: log.append(f"{seconds} s"))
+    clocks = {name: Clock(name, always(0.2), log).contender() for name in ("a", "b")}
+    rounds(clocks, dict.fromkeys(clocks, 1), Method(rounds=2), rest=0.5)
+    assert [line for line in log if "reset" not in line] == ["0.5 s", "a", "0.5 s", "b"] + [
+        "0.5 s", "b", "0.5 s", "a",
+    ]  # fmt: skip
+    rounds(clocks, dict.fromkeys(clocks, 1), Method(rounds=1))
+    assert log.count("0.5 s") == 4
 
 
 def test_a_round_goes_on_when_it_was_too_short_after_all() -> None:
