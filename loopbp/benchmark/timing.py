@@ -1,10 +1,10 @@
 """Timing: warm-up until stable, then interleaved rounds.
 
 In every round each contender runs once, in an order that moves on by one from round to round.
-Whatever changes on the machine in the meantime then meets all of them alike. Threads that have done
-their work go on spinning for a while, on the cores that the next contender wants: where there are
-several, every sample is preceded by a rest. A round of a contender is one sample: as many calls in succession as fill `Method.seconds`, divided by their
-number, from the same start every time.
+Whatever changes on the machine in the meantime then meets all of them alike. Threads that have
+done their work go on spinning for a while, on the cores that the next contender wants: where there
+are several, every sample is preceded by a rest. A round of a contender is one sample: as many calls
+in succession as fill `Method.seconds`, divided by their number, from the same start every time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .contender import Contender
-
 
 #: Seconds of rest before a sample on several threads; the longest that a library's idle threads are
 #: known to spin is 0.2 s (OpenMP of LLVM and Intel).
