@@ -240,6 +240,16 @@ def test_sample_weights_that_are_refused(importance, message):
     assert not hasattr(model, "coefs_")
 
 
+def test_a_batch_in_which_no_example_counts_is_refused():
+    _, _, X, y = problem("one number")
+    importance = np.zeros(N)
+    importance[:5] = 1
+    model = MLPRegressor(hidden_layer_sizes=4, batch_size=10, shuffle=False)
+    message = "sample_weight: expected a number > 0 in every mini-batch; got one of 10 examples"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y, sample_weight=importance)
+
+
 def test_three_classes_are_stratified_where_examples_are_held_out():
     X = np.random.default_rng(0).normal(size=(60, 2))
     y = np.repeat([0, 1, 2], [30, 20, 10])

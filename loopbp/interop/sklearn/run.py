@@ -8,8 +8,10 @@ holds the optimiser itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...checks import FloatArray
 from ...engines import find
@@ -87,23 +89,34 @@ class Run:
         They are means over the steps, weighted by their numbers of examples, of the two terms
         before the step. Σ w² is taken before the first and after the last step and drawn as a line
         in between, which is exact for one step. The first term is not finite if that of a step was
-        not, which is then not taken.
+        not, which is then not taken. Raises `ValueError` where no example of a mini-batch counts.
         """
+        starts = np.arange(0, len(order), self._descent.batch_size)
+        counts = np.diff(starts, append=len(order))
+        sums = self._sums(order, starts, counts)
         before = self._squares()
         self._descent.optimizer = self._stepper.optimizer
         loss = self._engine.descend(self._net.architecture, self._descent, order).loss
-        starts = np.arange(0, len(order), self._descent.batch_size)
         if not np.isfinite(loss[-1]):
             return float(loss[-1]), 0.0
-        counts = np.diff(starts, append=len(order))
         total = float((loss * counts).sum())
-        sums = counts
-        if self._descent.importance is not None:
-            sums = np.add.reduceat(self._descent.importance[order], starts)
         after, steps = self._squares(), len(starts)
         squares = before + (after - before) * np.arange(steps) / steps
         penalty = float((squares * counts / sums).sum())
         return total / len(order), self._alpha / 2 * penalty / len(order)
+
+    def _sums(self, order: Indices, starts: Indices, counts: Indices) -> NDArray[Any]:
+        """Σ_n c_n of each mini-batch, which begins at `starts` in `order`."""
+        if self._descent.importance is None:
+            return counts
+        sums: FloatArray = np.add.reduceat(self._descent.importance[order], starts)
+        if sums.min() == 0:
+            raise ValueError(
+                "sample_weight: expected a number > 0 in every mini-batch; got one of "
+                f"{counts[sums.argmin()]} examples with zeros only (leave out examples of weight 0, "
+                "or take a larger batch_size)"
+            )
+        return sums
 
     def _squares(self) -> float:
         """Σ w² without the biases; 0 where nobody needs it."""
