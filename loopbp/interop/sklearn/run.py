@@ -113,8 +113,8 @@ class Run:
         if sums.min() == 0:
             raise ValueError(
                 "sample_weight: expected a number > 0 in every mini-batch; got one of "
-                f"{counts[sums.argmin()]} examples with zeros only (leave out examples of weight 0, "
-                "or take a larger batch_size)"
+                f"{counts[sums.argmin()]} examples with zeros only (leave out examples that do not "
+                "count, or take a larger batch_size)"
             )
         return sums
 
