@@ -1,8 +1,8 @@
 """C[r, j] = Σ_m A[r, m] B[m, j] in vector registers: the loop nest that all three sums share.
 
 Each function here is written twice. The Python function is the definition. The compiled form
-computes several rows of C and two vectors of neighbouring j at once, and keeps these sums in
-registers while m runs:
+computes several rows of C and one or two vectors of neighbouring j at once, and keeps these sums
+in registers while m runs:
 
                      j: 2 vectors
                    ┌────────┬────────┐
@@ -29,10 +29,11 @@ from .compile import kernel
 
 
 class Registers(NamedTuple):
-    """What tiles are made for: the bytes of a vector, and the rows of C that are held at once."""
+    """A tile: the bytes of a vector, the rows of C held at once, and the vectors of each."""
 
     bytes: int
     rows: int
+    vectors: int = 2
 
 
 def registers() -> Registers:
@@ -40,8 +41,12 @@ def registers() -> Registers:
 
     Two vectors of sums per row, two vectors of B, a number of A and a product must fit into the
     processor's vector registers: 32 of 64 bytes (AVX-512) or of 16 (ARM), else 16 of 32 or 16.
+    With one vector per row, the multiplication itself reads the number of A from memory and
+    broadcasts it; on Zen 4 a broadcast of its own takes the time of a multiplication.
     """
-    triple, _, features = cpu_target.target_context.codegen().magic_tuple()
+    triple, processor, features = cpu_target.target_context.codegen().magic_tuple()
+    if processor == "znver4" and "+avx512f" in features:
+        return Registers(bytes=64, rows=14, vectors=1)
     if "+avx512f" in features:
         return Registers(bytes=64, rows=12)
     if "+avx" in features:
@@ -256,15 +261,21 @@ class _Vectors:
         belong at these addresses in C.
         """
         (_, _, (R, _)), _, (_, _, (P, _, w)) = self.arrays
-        builder = self.builder
-        with builder.if_else(builder.icmp_signed(">", w, _integer(self.lanes))) as (two, one):
-            with two:
-                done = self._panels_at_once(R, P, finish)
-                with cgutils.for_range_slice(builder, done, P, _integer(1), inc=True) as (p, _):
-                    self._panel(R, p, 2, finish)
-            with one:
-                with cgutils.for_range(builder, P) as loop:
-                    self._panel(R, loop.index, 1, finish)
+        builder, first = self.builder, _integer(0)
+        is_wide = builder.icmp_signed(">", w, _integer(self.lanes))
+        with cgutils.for_range_slice(
+            builder, self._panels_at_once(is_wide, R, P, finish), P, _integer(1), inc=True
+        ) as (p, _):
+            if REGISTERS.vectors == 1:
+                vectors = builder.select(is_wide, _integer(2), _integer(1))
+                with cgutils.for_range(builder, vectors) as loop:
+                    self._panel(R, [(p, loop.index)], finish)
+            else:
+                with builder.if_else(is_wide) as (two, one):
+                    with two:
+                        self._panel(R, [(p, first), (p, _integer(1))], finish)
+                    with one:
+                        self._panel(R, [(p, first)], finish)
 
     def descend_product(self, eta):
         """C[r, j] −= eta (A[r, 0] B[p, 0, j − p w]): sums of one term, divided by 1."""
@@ -290,27 +301,29 @@ class _Vectors:
                 with one:
                     descend(panel.index, 1)
 
-    def _panels_at_once(self, R, P, finish):
+    def _panels_at_once(self, is_wide, R, P, finish):
         """Several panels at a time where C has few rows; returns the number of panels done."""
         builder = self.builder
         done = cgutils.alloca_once_value(builder, _integer(0))
         for rows, panels in _PANELS_AT_ONCE.items():
-            with builder.if_then(builder.icmp_signed("==", R, _integer(rows))):
+            is_case = builder.and_(is_wide, builder.icmp_signed("==", R, _integer(rows)))
+            with builder.if_then(is_case):
                 groups = builder.sdiv(P, _integer(panels))
                 with cgutils.for_range(builder, groups) as loop:
                     first = builder.mul(loop.index, _integer(panels))
                     columns = [
-                        (builder.add(first, _integer(p)), v) for p in range(panels) for v in (0, 1)
+                        (builder.add(first, _integer(p)), _integer(v))
+                        for p in range(panels)
+                        for v in (0, 1)
                     ]
                     self._tile(_integer(0), rows, columns, finish)
                 builder.store(builder.mul(groups, _integer(panels)), done)
         return builder.load(done)
 
-    def _panel(self, R, p, vectors, finish):
-        """One panel of C, cut into tiles of about the same number of rows."""
+    def _panel(self, R, columns, finish):
+        """Some columns of C, each a (panel, vector), cut into tiles of about as many rows."""
         builder = self.builder
         tiles = builder.sdiv(builder.add(R, _integer(REGISTERS.rows - 1)), _integer(REGISTERS.rows))
-        columns = [(p, v) for v in range(vectors)]
         fewest, larger = builder.sdiv(R, tiles), builder.srem(R, tiles)
         first = cgutils.alloca_once_value(builder, _integer(0))
         with cgutils.for_range(builder, tiles) as loop:
@@ -336,16 +349,16 @@ class _Vectors:
         for r in range(rows):
             row = builder.add(first, _integer(r))
             for p, v in columns:
-                j = builder.add(builder.mul(p, w), _integer(v * self.lanes))
+                j = builder.add(builder.mul(p, w), self._column(v))
                 target = self.address(C, C_strides, row, j)
                 self.prefetch(target)
                 tile.append((row, target, cgutils.alloca_once(builder, self.vector)))
-                begin = self.address(self.start, self.start_strides, p, row, _integer(v))
+                begin = self.address(self.start, self.start_strides, p, row, v)
                 builder.store(self.load(begin), tile[-1][2])
         with cgutils.for_range(builder, M) as loop:
             m, row_m = loop.index, builder.add(self.above, loop.index)
             b = [
-                self.load(self.address(B, B_strides, p, row_m, _integer(v * self.lanes)))
+                self.load(self.address(B, B_strides, p, row_m, self._column(v)))
                 for p, v in columns
             ]
             for t, (row, _, sums) in enumerate(tile):
@@ -354,6 +367,10 @@ class _Vectors:
                 p_m = builder.fmul(a, b[t % len(columns)])
                 builder.store(builder.fadd(builder.load(sums), p_m), sums)
         finish([(builder.load(sums), target) for _, target, sums in tile])
+
+    def _column(self, vector):
+        """The first column of a vector in its panel."""
+        return self.builder.mul(vector, _integer(self.lanes))
 
     def address(self, data, strides, *indices):
         """Where an element of an array stands."""

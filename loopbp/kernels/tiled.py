@@ -32,8 +32,8 @@ from .product import FIRST_ROW, NOTHING, PANEL_BYTES, REGISTERS, SUM, transpose_
 
 #: Examples and terms of a sum that one call of `add_products` runs through: such a block of x
 #: stays in the second-level cache while it meets panel after panel.
-BLOCK_ROWS = 192
-BLOCK_TERMS = 512
+BLOCK_ROWS = 56
+BLOCK_TERMS = 1024
 
 
 @scalar
