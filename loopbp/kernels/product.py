@@ -358,8 +358,7 @@ class _Vectors:
         with cgutils.for_range(builder, M) as loop:
             m, row_m = loop.index, builder.add(self.above, loop.index)
             b = [
-                self.load(self.address(B, B_strides, p, row_m, self._column(v)))
-                for p, v in columns
+                self.load(self.address(B, B_strides, p, row_m, self._column(v))) for p, v in columns
             ]
             for t, (row, _, sums) in enumerate(tile):
                 if t % len(columns) == 0:
