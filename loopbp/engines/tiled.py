@@ -71,8 +71,7 @@ class Memory:
         self.theta = _aligned((self.plan.panels,), dtype)
         self.grad = _aligned((self.plan.panels,), dtype)
         self.vectors = _aligned((vectors, self.plan.panels), dtype)
-        self.transposed = _aligned((self.plan.transposed,), dtype)
-        self.transposed[...] = 0
+        self.room = _aligned((workers, self.plan.room), dtype)
         self.scratch = _aligned(
             (workers, (epoch.CHUNK + 2) * product.PANEL_BYTES // dtype.itemsize), dtype
         )
@@ -89,7 +88,7 @@ class Memory:
 
     @property
     def weights(self) -> tuple[FloatArray, FloatArray]:
-        return self.theta, self.transposed
+        return self.theta, self.room
 
     def rows(self, inputs: FloatArray | None = None, first: int = 0) -> tuple[Any, ...]:
         """The rows of `kernels.epoch`, with these inputs, x_1 in column `first`, or its own."""
@@ -229,8 +228,6 @@ class TiledEngine(LoopEngine):
         N = len(work.losses)
         memory = self._loaded(net, W, N)
         importance = memory.alike if work.importance is None else work.importance
-        if do & epoch.BACKWARD:
-            epoch.transpose_weights(memory.transposed, memory.theta, memory.plan.layers)
         with _alone(memory.workers):
             for start, stop in _blocks(N, memory.examples):
                 rows = memory.rows(*_readable(memory, work.x[0][start:stop], 1, do))
@@ -257,7 +254,6 @@ class TiledEngine(LoopEngine):
         state, optimizer = descent.state, descent.optimizer
         layers = memory.plan.layers
         epoch.load_weights(memory.theta, descent.theta, layers)
-        epoch.transpose_weights(memory.transposed, memory.theta, layers)
         for panels, vector in zip(memory.vectors, state.vectors, strict=False):
             epoch.load_weights(panels, vector, layers)
         if observer is not None:
@@ -397,7 +393,7 @@ def _pass_examples(
     data = _NO_EXAMPLES, memory.inputs, memory.y, importance  # nothing is gathered
     passed = data, memory.weights, rows, plan.layers, plan.functions, addresses
     if memory.workers == 1:
-        epoch.pass_examples(do, 0, examples, *passed)
+        epoch.pass_examples(do, 0, 0, examples, *passed)
     else:
         epoch.divide_examples(memory.workers, do, examples, *passed)
 

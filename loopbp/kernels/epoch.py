@@ -7,7 +7,7 @@ A step has two halves. Each can be divided among threads, over outputs:
 
 One machine code serves all networks: what a network is made of comes as tables.
 
-- layers (L + 1, 5) int64: a row per layer of nodes, columns `SIZE` … `TRANSPOSED`.
+- layers (L + 1, 4) int64: a row per layer of nodes, columns `SIZE` … `PANELS`.
 - functions (L + 1, 2) int64, addresses of kernels (see `address`): row l < L has g and g′ of
   layer l + 1; row L the loss and its derivative. 0 stands for softmax in the place of g (then the
   place of g′ has `softmax_delta`), for cross-entropy in the place of the loss, and for
@@ -18,7 +18,8 @@ Arrays that belong together come as tuples:
 
 - data: batch (N,) int64, the numbers of the examples; inputs (·, n_0 + 1); targets (·, n_L);
   importance (·,), what each example counts for, or (0,) where all count alike
-- weights: theta and transposed, both in panels
+- weights: theta (P,), in panels; room (parts, ·), for a block of the transpose, a row for each
+  thread
 - rows: work (4, R), the rows of x, S, Σ δ w and δ of the layers 1 … L; y (B, stride); sums
   (4, B), m and z of softmax, the losses, and the importance; inputs (B, ·), rows of x^(0), and the
   number of the column of x_1 in them. B is the number of examples that there is room for.
@@ -38,8 +39,8 @@ from .compile import kernel, part
 from .loss import cross_entropy_delta, weigh
 
 # Columns of `layers`: n_l; the stride of the layer's rows; where its rows begin, in numbers per
-# example; where the panels of W^(l), and of its transpose, begin.
-SIZE, STRIDE, ROWS, PANELS, TRANSPOSED = range(5)
+# example; where the panels of W^(l) begin.
+SIZE, STRIDE, ROWS, PANELS = range(4)
 
 # Entries of `code`.
 ADD, DESCEND, EXAMPLES, WEIGHTS, DIVIDE_EXAMPLES, DIVIDE_WEIGHTS = range(6)
@@ -105,8 +106,11 @@ def columns_of(rows, J):
 
 
 @kernel
-def pass_examples(do, start, stop, data, weights, rows, layers, functions, code):
-    """What `do` says, for the examples start … stop − 1 of a batch. Modified in place: rows."""
+def pass_examples(do, part, start, stop, data, weights, rows, layers, functions, code):
+    """What `do` says, for one part of a batch: the examples start … stop − 1.
+
+    Modified in place: rows, and the part's row of room in weights.
+    """
     if do & LOAD:
         load(start, stop, data, rows)
     if do & FORWARD:
@@ -118,7 +122,7 @@ def pass_examples(do, start, stop, data, weights, rows, layers, functions, code)
         last_delta(start, stop, rows, layers, functions)
         if is_weighted:
             weigh_rows(rows_of(rows, DELTA, layers, layers.shape[0] - 1, start, stop), start, rows)
-        hidden_deltas(start, stop, weights, rows, layers, functions, code)
+        hidden_deltas(part, start, stop, weights, rows, layers, functions, code)
 
 
 @part
@@ -201,15 +205,16 @@ def last_delta(start, stop, rows, layers, functions):
 
 
 @part
-def hidden_deltas(start, stop, weights, rows, layers, functions, code):
+def hidden_deltas(part, start, stop, weights, rows, layers, functions, code):
     """δ_j = (Σ_k δ_k w_jk) g′(S_j), from the last layer down. Modified in place: δ in rows."""
-    _, transposed = weights
+    theta, room = weights
+    room = part_of(room, part)
     for l in range(layers.shape[0] - 2, 0, -1):
         J, K = layers[l, SIZE], layers[l + 1, SIZE]
-        W = transposed[layers[l, TRANSPOSED] : layers[l + 1, TRANSPOSED]]
+        W = theta[layers[l, PANELS] : layers[l + 1, PANELS]]
         d = rows_of(rows, SUM, layers, l, start, stop)
         delta_above = rows_of(rows, DELTA, layers, l + 1, start, stop)
-        tiled.sum_over_paths(d, delta_above, W, K, tiled.padded(J, d.itemsize), code[ADD])
+        tiled.sum_over_paths(d, delta_above, W, room, J, K, code[ADD])
         delta = rows_of(rows, DELTA, layers, l, start, stop)
         s = rows_of(rows, S, layers, l, start, stop)
         x = rows_of(rows, X, layers, l, start, stop)
@@ -224,7 +229,7 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
     step: vectors (2, P) of the optimiser, in panels; rule (1,) int64 and numbers (9,), as in
     `take_step`. Modified in place: weights, gradient and vectors.
     """
-    theta, transposed = weights
+    theta, _ = weights
     grad, scratch = gradient
     room, here, behind = scratch.ravel(), part * scratch.shape[1], (part + 1) * scratch.shape[1]
     room[behind - 1] = 1
@@ -282,9 +287,6 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
                 )
             if do & UPDATE:
                 take_step(theta, first, g, step)
-                if l > 0:
-                    turned = transposed[layers[l, TRANSPOSED] : layers[l + 1, TRANSPOSED]]
-                    tiled.transpose(turned, W, K, tiled.padded(I - 1, theta.itemsize), i - 1, j)
 
 
 @part
@@ -331,7 +333,7 @@ def divide_examples(threads, do, N, data, weights, rows, layers, functions, code
         if start < stop:
             call(
                 code[EXAMPLES],
-                (do, start, stop, data, weights, rows, layers, functions, code),
+                (do, np.int64(t), start, stop, data, weights, rows, layers, functions, code),
             )
 
 
@@ -350,7 +352,7 @@ def all_examples(threads, do, N, data, weights, rows, layers, functions, code):
     """`pass_examples` for a batch, on so many threads."""
     if threads == 1:
         zero = N - N
-        call(code[EXAMPLES], (do, zero, N, data, weights, rows, layers, functions, code))
+        call(code[EXAMPLES], (do, zero, zero, N, data, weights, rows, layers, functions, code))
     else:
         call(
             code[DIVIDE_EXAMPLES],
@@ -534,20 +536,3 @@ def save_weights(flat, panels, layers):
         W = flat[first : first + I * J].reshape(I, J)
         tiled.from_panels(W, panels[layers[l, PANELS] : layers[l + 1, PANELS]])
         first += I * J
-
-
-@kernel
-def transpose_weights(transposed, panels, layers):
-    """Fills the transposes of all layers but the first, without biases.
-
-    Modified in place: transposed, panels. Read: panels of the weights, as in `load_weights`.
-    """
-    width = tiled.panel_width(panels.itemsize)
-    for l in range(1, layers.shape[0] - 1):
-        I, K = layers[l, SIZE] + 1, layers[l + 1, SIZE]
-        J = tiled.padded(K, panels.itemsize)
-        turned = transposed[layers[l, TRANSPOSED] : layers[l + 1, TRANSPOSED]]
-        for j in range(0, J, width):
-            columns = min(width, J - j)
-            W = block(panels, layers[l, PANELS] + j * I + columns, (I - 1, columns))
-            tiled.transpose(turned, W, K, tiled.padded(I - 1, panels.itemsize), 0, j)

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from . import activation, epoch, observation, product, textbook
+from . import activation, epoch, observation, product, textbook, tiled
 from .address import address
 from .compile import bind
 
@@ -25,17 +25,17 @@ Table = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Plan:
-    """layers (L + 1, 5) and functions (L + 1, 2) int64 are the tables that `epoch` describes.
+    """layers (L + 1, 4) and functions (L + 1, 2) int64 are the tables that `epoch` describes.
 
-    `rows` numbers per example, those of the inputs apart, and `panels` and `transposed` numbers
-    are the memory that a pass needs.
+    `rows` numbers per example, those of the inputs apart, `panels` numbers of weights, and `room`
+    numbers per thread are the memory that a pass needs.
     """
 
     layers: Table
     functions: Table
     rows: int
     panels: int
-    transposed: int
+    room: int
 
 
 def plan(
@@ -55,20 +55,18 @@ def plan(
         functions=_functions(dtype, activations, loss),
         rows=int(layers[1:, epoch.STRIDE].sum()),
         panels=int(layers[-1, epoch.PANELS]),
-        transposed=int(layers[-1, epoch.TRANSPOSED]),
+        room=max((tiled.room_for(*pair, dtype.itemsize) for pair in pairwise(sizes[1:])), default=0),
     )
 
 
 def _layers(sizes: Sequence[int], itemsize: int) -> Table:
     """The table of layers: sizes, strides, and where each layer's numbers begin."""
-    layers = np.zeros((len(sizes), 5), np.int64)
+    layers = np.zeros((len(sizes), 4), np.int64)
     layers[:, epoch.SIZE] = sizes
     layers[:, epoch.STRIDE] = [row_stride(size, itemsize) for size in sizes]
     layers[2:, epoch.ROWS] = np.cumsum(layers[1:-1, epoch.STRIDE])
     for l, (I, J) in enumerate(pairwise(sizes)):
-        transposed = J * _padded(I, itemsize) if l > 0 else 0
         layers[l + 1, epoch.PANELS] = layers[l, epoch.PANELS] + (I + 1) * _padded(J, itemsize)
-        layers[l + 1, epoch.TRANSPOSED] = layers[l, epoch.TRANSPOSED] + transposed
     return layers
 
 
@@ -125,7 +123,7 @@ def code(dtype: np.dtype[Any], threaded: bool, watched: bool = False) -> Table:
     strided = [numba.types.Array(number, d, "A") for d in (2, 3)]
     indices, table = (numba.types.Array(integer, d, "C") for d in (1, 2))
     data = numba.types.Tuple((indices, matrix, matrix, vector))
-    weights = numba.types.UniTuple(vector, 2)
+    weights = numba.types.Tuple((vector, matrix))
     rows = numba.types.Tuple((*[matrix] * 4, integer))
     gradient = numba.types.Tuple((vector, matrix))
     step = numba.types.Tuple((matrix, indices, vector))
@@ -135,7 +133,7 @@ def code(dtype: np.dtype[Any], threaded: bool, watched: bool = False) -> Table:
     addresses = np.zeros(9, np.int64)
     addresses[epoch.ADD] = address(product.add, *products, integer)
     addresses[epoch.DESCEND] = address(product.descend, *products, number, number, number)
-    addresses[epoch.EXAMPLES] = address(epoch.pass_examples, *[integer] * 3, *examples)
+    addresses[epoch.EXAMPLES] = address(epoch.pass_examples, *[integer] * 4, *examples)
     addresses[epoch.WEIGHTS] = address(epoch.pass_weights, *[integer] * 4, *parameters)
     divided = [integer] * 3
     if threaded:

@@ -35,6 +35,10 @@ from .product import FIRST_ROW, NOTHING, PANEL_BYTES, REGISTERS, SUM, transpose_
 BLOCK_ROWS = 56
 BLOCK_TERMS = 1024
 
+#: With at most so many rows, a sum over paths goes through so many panels at a time, so that enough
+#: sums do not wait for one another.
+FEW_ROWS, PANELS_FOR_FEW = 3, 4
+
 
 @scalar
 def panel_width(itemsize):
@@ -110,14 +114,39 @@ def weighted_sum(S, W, x, first, I, J, add):
 
 
 @part
-def sum_over_paths(d, delta_above, W_transposed, K, J, add):
+def sum_over_paths(d, delta_above, W_above, room, J, K, add):
     """d_j = Σ_k δ_k w_jk: the finished sum in `textbook.hidden_delta`, before g′ multiplies it.
 
-    Modified in place: d, rows (N, stride). Read: delta_above, rows (N, stride) of δ_k; panels of
-    w_kj (K, J), the weights of the layer above without their biases, transposed, J padded; add,
-    the address of `add_products`.
+    Neighbouring j must be neighbours in memory: some w_jk at a time are transposed into room.
+    Modified in place: d, rows (N, stride), and room, `room_for` numbers. Read: delta_above, rows
+    (N, stride) of δ_k; W_above, panels (J + 1, K) of the weights of the layer above, row 0 the
+    biases; add, the address of `add_products`.
     """
-    product(d, delta_above, 0, W_transposed, K, K, J, add)
+    N, stride = delta_above.shape
+    width, end = panel_width(d.itemsize), padded(J, d.itemsize)
+    full = end // width * width
+    at_once = width * (PANELS_FOR_FEW if N <= FEW_ROWS else 1)
+    for k in range(0, K, BLOCK_TERMS):
+        terms, start = min(K - k, BLOCK_TERMS), SUM if k > 0 else NOTHING
+        j = 0
+        while j < end:
+            columns = min(full - j, at_once) if j < full else end - j
+            w = min(width, columns)
+            transpose(room, W_above, J, K, j, columns, k, terms)
+            w_kj = window(room, 0, (columns // w, terms, w), (terms * w, w, 1))
+            for n in range(0, N, BLOCK_ROWS):
+                R = min(N - n, BLOCK_ROWS)
+                delta_k = window(delta_above.ravel(), n * stride + k, (R, terms), (stride, 1))
+                d_j = window(d.ravel(), n * d.shape[1] + j, (R, columns), (d.shape[1], 1))
+                call(add, (d_j, delta_k, w_kj, start))
+            j += columns
+
+
+@scalar
+def room_for(J, K, itemsize):
+    """How many numbers `sum_over_paths` needs room for."""
+    columns = min(padded(J, itemsize), panel_width(itemsize) * PANELS_FOR_FEW)
+    return min(K, BLOCK_TERMS) * columns
 
 
 @part
@@ -250,23 +279,20 @@ def from_panels(W, panels):
 
 
 @part
-def transpose(transposed, W, K, J, j, k):
-    """Copies a block of W, without the biases, to where it belongs in the transpose.
+def transpose(room, W, J, K, j, columns, k, terms):
+    """Copies w_jk for some j and k into panels of w_kj: rows k, columns j, in `room`.
 
-    Modified in place: transposed, panels (K, J) of w_kj, J padded. Read: W (rows, columns), a
-    block of the weights (J, K) that begins at row j, the first of a vector, and column k; it is
-    whole vectors wide.
+    Modified in place: room, from its beginning on. Read: W, panels (J + 1, K), row 0 the biases;
+    j and k, the first of each, and how many: columns, whole panels or the last, narrower one;
+    terms, from a panel of W on.
     """
-    rows, stride = W.shape
-    columns = min(stride, K - k)
     width, lanes = panel_width(W.itemsize), REGISTERS.bytes // W.itemsize
-    flat = W.ravel()
-    for r in range(0, rows, lanes):
-        p = (j + r) // width * width
-        across = min(width, J - p)
-        first = p * K + k * across + j + r - p
-        R = min(lanes, rows - r)
-        for c in range(0, columns, lanes):
-            C = min(lanes, columns - c)
-            tile = window(flat, r * stride + c, (R, C), (stride, 1))
-            transpose_tile(window(transposed, first + c * across, (C, R), (across, 1)), tile)
+    w, end = min(width, columns), padded(K, W.itemsize)
+    for c in range(k, k + terms, lanes):
+        panel = c // width * width
+        across, C = min(width, end - panel), min(lanes, k + terms - c)
+        for r in range(0, columns, lanes):
+            from_ = panel * (J + 1) + (1 + j + r) * across + c - panel
+            tile = window(W, from_, (min(lanes, J - j - r), C), (across, 1))
+            to = (r // w * terms + c - k) * w + r % w
+            transpose_tile(window(room, to, (C, min(lanes, columns - r)), (w, 1)), tile)

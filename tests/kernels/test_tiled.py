@@ -363,7 +363,7 @@ def test_product_of_matrices(workers: int, dtype: str, monkeypatch: pytest.Monke
         assert C.tobytes() == expected.tobytes()
 
 
-def test_panels_and_transpose() -> None:
+def test_panels() -> None:
     """Every weight goes where it belongs, for widths around a panel's, and comes back."""
     for sizes in ((3, 5, 4), (3, LANES, 2 * LANES + 1), (1, 2 * LANES, LANES + 3), (2, 70, 65)):
         net = Architecture(sizes, ("identity", "identity"), "sse", np.dtype("float32"))
@@ -374,17 +374,34 @@ def test_panels_and_transpose() -> None:
         back = np.empty_like(flat)
         epoch.save_weights(back, panels, layers)
         assert np.array_equal(back, flat)
-        transposed = np.empty(layers[-1, epoch.TRANSPOSED], np.float32)
-        epoch.transpose_weights(transposed, panels, layers)
-        W = net.views(flat)[1][1:]
-        J, K = W.shape
-        width = 2 * LANES
-        wide = -(-J // LANES) * LANES
-        for j in range(J):
-            first = j // width * width
-            across = min(width, wide - first)
-            for k in range(K):
-                assert transposed[first * K + k * across + j - first] == W[j, k]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sum_over_paths(dtype: str) -> None:
+    """Each sum in ascending order of k, for few rows and many, and more terms than one block."""
+    random = np.random.default_rng(0)
+    number = numba.from_dtype(np.dtype(dtype))
+    strided = [numba.types.Array(number, d, "A") for d in (2, 2, 3)]
+    add = address(product.add, *strided, numba.types.int64)
+
+    def loops(d, delta_above, W_above, room, J, K, add):  # type: ignore[no-untyped-def]
+        tiled.sum_over_paths(d, delta_above, W_above, room, J, K, add)
+
+    run = numba.njit(loops) if COMPILED else loops
+    many = (60, 5 * LANES + 3, tiled.BLOCK_TERMS + 5) if COMPILED else (4, LANES + 3, 3)
+    for N, J, K in ((1, 9 * LANES + 1, 7), (3, 2 * LANES, 2 * LANES + 1), (4, 1, 1), many):
+        W = random.standard_normal((J + 1, K)).astype(dtype)
+        delta = random.standard_normal((N, K)).astype(dtype)
+        expected = delta[:, :1] * W[1:, 0]
+        for k in range(1, K):
+            expected = expected + delta[:, k : k + 1] * W[1:, k]
+        itemsize = delta.itemsize
+        panels = np.full((J + 1) * int(tiled.padded(K, itemsize)), np.nan, dtype)
+        tiled.pack(panels, W)
+        d = np.full((N, int(tiled.padded(J, itemsize))), np.nan, dtype)
+        room = np.full(int(tiled.room_for(J, K, itemsize)), np.nan, dtype)
+        run(d, delta, panels, room, J, K, add)
+        assert d[:, :J].tobytes() == expected.tobytes()
 
 
 def test_call_and_window() -> None:
