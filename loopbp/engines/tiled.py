@@ -38,11 +38,11 @@ from .tables import ACTIVATIONS, OUTPUT_LOSSES, SUM_LOSSES
 BLOCK_EXAMPLES = 256
 BLOCK_BYTES = 1 << 19
 
-#: Multiply-adds of a forward pass (examples × weights) below which one thread does the work. A
-#: step starts and joins threads twice, and threads that have slept take 7 to 15 µs each time; on
-#: one thread, a step with so many multiply-adds takes some 500 µs. Two threads then win on a
-#: machine at rest, and lose little where another process wants the second core.
-THREADS_FROM = 8_000_000
+#: Multiply-adds of a forward pass (examples × weights) times the bytes of a number, below which one
+#: thread does the work. A step starts and joins threads twice, and threads that have slept take 7
+#: to 15 µs each time; on one thread, such a step takes some 150 µs. Two threads then win a
+#: quarter on a machine at rest, and lose where another process wants the second core.
+THREADS_FROM = 12_000_000
 
 
 _THREADS = threading.Lock()
@@ -304,7 +304,7 @@ class TiledEngine(LoopEngine):
         )  # a power of 2 apart, they would push each other out of cache
         rows[:, :M] = A
         out = C if wide == J else np.empty((N, wide), C.dtype)
-        workers = threads.present() if N * M * J >= THREADS_FROM else 1
+        workers = threads.present() if N * M * J * C.itemsize >= THREADS_FROM else 1
         add = code(C.dtype, False)[epoch.ADD]
         if workers == 1:
             tiled.multiply(out, rows, panels, M, add)
@@ -326,7 +326,8 @@ class TiledEngine(LoopEngine):
 
 def _workers(net: Architecture, examples: int) -> int:
     """How many threads a pass over so many examples is divided among; small work starts none."""
-    return threads.present() if examples * net.parameters >= THREADS_FROM else 1
+    work = examples * net.parameters * net.dtype.itemsize
+    return threads.present() if work >= THREADS_FROM else 1
 
 
 @contextmanager
