@@ -42,6 +42,13 @@ class Evaluation(NamedTuple):
     accuracy: float | None
 
 
+class Gradients(NamedTuple):
+    """The loss of some examples, mean or sum, and ∂f/∂w of each layer, shaped like its weights."""
+
+    loss: float
+    grad: tuple[FloatArray, ...]
+
+
 class Network:
     """A fully connected network: x^(0) = X, S^(l) = x^(l) W^(l), x^(l+1) = g(S^(l)), f(x^(L), y).
 
@@ -179,9 +186,29 @@ class Network:
         are each example's own. Nothing of the network is modified. Raises `TypeError` or
         `ValueError` for what does not fit, before anything is computed.
         """
-        if Y is None:
-            raise TypeError("Y: expected targets or labels; got None (see `forward`)")
+        _check_given(Y)
         return _trace(self, X, Y, engine, choice("reduction", reduction, REDUCTIONS))
+
+    def gradients(
+        self, X: ArrayLike, Y: ArrayLike, *, engine: str = "auto", reduction: str = "mean"
+    ) -> Gradients:
+        """∂f/∂w_ij^(l) for every weight and the loss, without S, x and δ: `loss` and `grad`.
+
+        The same numbers as `backprop(X, Y).grad`, in less time and memory. grad[l] has the shape
+        (n_l + 1, n_{l+1}) and the network's dtype; row 0 belongs to the biases. X, Y, reduction and
+        what is raised are those of `backprop`. Nothing of the network is modified.
+        """
+        _check_given(Y)
+        choice("reduction", reduction, REDUCTIONS)
+        solver = engines.find(engine)
+        inputs = matrix("X", X, self.dtype, columns=self.sizes[0])
+        targets = self.targets(Y, len(inputs))
+        self.check_weights()
+        divisor = len(inputs) if reduction == "mean" else 1
+        losses = np.empty(len(inputs), self.dtype)
+        grad = self.architecture.views(np.empty_like(self.theta))
+        solver.gradient_only(self.architecture, self.W, inputs, targets, losses, grad, divisor)
+        return Gradients(solver.total_loss(losses, divisor), grad)
 
     def predict(self, X: ArrayLike, *, engine: str = "auto", batch_size: int = 1024) -> FloatArray:
         """The outputs x^(L), shape (N, n_L), of the network's dtype.
@@ -511,6 +538,11 @@ def _check_range(argument: str, targets: FloatArray, loss: str) -> None:
         raise ValueError(f"{argument}: expected {expected}; got ({entries}{more}) in row {row}")
 
 
+def _check_given(Y: ArrayLike | None) -> None:
+    if Y is None:
+        raise TypeError("Y: expected targets or labels; got None (see `forward`)")
+
+
 def _trace(net: Network, X: ArrayLike, Y: ArrayLike | None, name: str, reduction: str) -> Trace:
     """Validates, computes, and packs what came out."""
     solver = engines.find(name)
@@ -519,7 +551,7 @@ def _trace(net: Network, X: ArrayLike, Y: ArrayLike | None, name: str, reduction
     net.check_weights()
     work = Workspace.allocate(net.architecture, len(inputs))
     work.x[0][:, 1:] = inputs
-    W = tuple(layer.copy() for layer in net.W)
+    W = net.architecture.views(net.theta.copy())
     if targets is None:
         solver.forward(net.architecture, W, work)
         return Trace(net.architecture, solver.name, reduction, W, work.x, work.S)

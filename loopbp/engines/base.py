@@ -89,6 +89,26 @@ class Engine(ABC):
         self.losses(net, work)
         self.backward(net, W, work, grad, divisor)
 
+    def gradient_only(
+        self,
+        net: Architecture,
+        W: Sequence[FloatArray],
+        inputs: FloatArray,
+        targets: FloatArray,
+        losses: FloatArray,
+        grad: Sequence[FloatArray],
+        divisor: float,
+    ) -> None:
+        """`gradient` without what leads there: fills losses (N,) and grad.
+
+        Read: inputs (N, n_0), without the constant column, and targets (N, n_L).
+        """
+        work = Workspace.allocate(net, len(inputs))
+        work.x[0][:, 1:] = inputs
+        work.y[...] = targets
+        self.gradient(net, W, work, grad, divisor)
+        losses[...] = work.losses
+
     @np.errstate(all="ignore")
     def descend(self, net: Architecture, descent: Descent, order: Indices) -> Steps:
         """Steps of the optimiser over the examples in `order`, a mini-batch each.

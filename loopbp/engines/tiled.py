@@ -34,9 +34,10 @@ from .loops import LoopEngine
 from .tables import ACTIVATIONS, OUTPUT_LOSSES, SUM_LOSSES
 
 #: Examples that go through all layers together where a batch is larger: so many at least, and as
-#: many as have so many bytes of x, S, Σ δ w and δ.
+#: many as have so many bytes of x, S, Σ δ w and δ, or so many times the bytes of all weights.
 BLOCK_EXAMPLES = 256
 BLOCK_BYTES = 1 << 19
+BLOCK_WEIGHTS = 2
 
 #: Multiply-adds of a forward pass (examples × weights) times the bytes of a number, below which one
 #: thread does the work. A step starts and joins threads twice, and threads that have slept take 7
@@ -208,10 +209,33 @@ class TiledEngine(LoopEngine):
     ) -> None:
         self._run_pass(net, W, work, epoch.FORWARD + epoch.LOSS + epoch.BACKWARD, grad, divisor)
 
+    def gradient_only(
+        self,
+        net: Architecture,
+        W: Sequence[FloatArray],
+        inputs: FloatArray,
+        targets: FloatArray,
+        losses: FloatArray,
+        grad: Sequence[FloatArray],
+        divisor: float,
+    ) -> None:
+        N, do = len(inputs), epoch.FORWARD + epoch.LOSS + epoch.BACKWARD
+        memory = self._loaded(net, W, N)
+        with _alone(memory.workers):
+            for start, stop in _blocks(N, memory.examples):
+                rows = memory.rows(*_readable(memory, inputs[start:stop], 0, do))
+                memory.y[: stop - start, : targets.shape[1]] = targets[start:stop]
+                _pass_examples(memory, rows, memory.alike, stop - start, do)
+                losses[start:stop] = memory.sums[epoch.LOSSES, : stop - start]
+                _add_gradient(memory, rows, start, stop, N, divisor)
+        _save_gradient(memory, net, grad)
+
     def _loaded(self, net: Architecture, W: Sequence[FloatArray], examples: int) -> Memory:
         """Memory for a block of so many examples, with these weights in panels."""
         memory = self._memory(net, _block(net, examples))
-        theta = np.concatenate([w.ravel() for w in W])
+        theta = _vector(W, net)
+        if theta is None:
+            theta = np.concatenate([w.ravel() for w in W])
         epoch.load_weights(memory.theta, theta, memory.plan.layers)
         return memory
 
@@ -235,15 +259,9 @@ class TiledEngine(LoopEngine):
                 _pass_examples(memory, rows, importance, stop - start, do)
                 _save(memory, work, start, stop, do)
                 if do & epoch.BACKWARD:
-                    what = epoch.KEEP
-                    what += epoch.RESUME if start > 0 else 0
-                    what += epoch.FINISH if stop == N else 0
-                    _pass_weights(memory, rows, stop - start, what, net.dtype.type(divisor))
+                    _add_gradient(memory, rows, start, stop, N, divisor)
         if do & epoch.BACKWARD:
-            theta = np.empty(net.parameters, net.dtype)
-            epoch.save_weights(theta, memory.grad, memory.plan.layers)
-            for g, values in zip(grad, net.views(theta), strict=True):
-                g[...] = values
+            _save_gradient(memory, net, grad)
 
     def descend(self, net: Architecture, descent: Descent, order: Indices) -> Steps:
         """All steps in one compiled call; descent.grad is left alone."""
@@ -360,8 +378,9 @@ def _rule(optimizer: Optimizer, dtype: np.dtype[Any]) -> tuple[int, FloatArray]:
 
 def _block(net: Architecture, examples: int) -> int:
     """How many examples go through all layers together, of so many."""
-    bytes = (net.sizes[0] + 4 * sum(net.sizes[1:])) * net.dtype.itemsize
-    return min(examples, max(BLOCK_EXAMPLES, BLOCK_BYTES // bytes))
+    numbers = net.sizes[0] + 4 * sum(net.sizes[1:])
+    few = BLOCK_BYTES // (numbers * net.dtype.itemsize)
+    return min(examples, max(BLOCK_EXAMPLES, few, BLOCK_WEIGHTS * net.parameters // numbers))
 
 
 def _blocks(examples: int, size: int) -> Iterator[tuple[int, int]]:
@@ -410,6 +429,39 @@ def _pass_weights(
         epoch.pass_weights(what, 0, 1, examples, divisor, *parameters)
     else:
         epoch.divide_weights(memory.workers, what, examples, divisor, *parameters)
+
+
+def _add_gradient(
+    memory: Memory, rows: tuple[Any, ...], start: int, stop: int, N: int, divisor: float
+) -> None:
+    """Adds examples start … stop − 1 of N to the gradient; divides it after the last."""
+    what = epoch.KEEP
+    what += epoch.RESUME if start > 0 else 0
+    what += epoch.FINISH if stop == N else 0
+    _pass_weights(memory, rows, stop - start, what, memory.theta.dtype.type(divisor))
+
+
+def _vector(layers: Sequence[FloatArray], net: Architecture) -> FloatArray | None:
+    """The flat vector (P,) that these arrays are the views of, as of `net.views`; or None."""
+    flat = layers[0].base
+    if not isinstance(flat, np.ndarray) or (flat.shape, flat.dtype) != (
+        (net.parameters,),
+        net.dtype,
+    ):
+        return None
+    views = [v.__array_interface__ for v in net.views(flat)]
+    is_whole = views == [v.__array_interface__ for v in layers]
+    return flat if is_whole and flat.flags.carray else None
+
+
+def _save_gradient(memory: Memory, net: Architecture, grad: Sequence[FloatArray]) -> None:
+    """Copies the gradient out of the panels."""
+    flat = _vector(grad, net)
+    out = np.empty(net.parameters, net.dtype) if flat is None else flat
+    epoch.save_weights(out, memory.grad, memory.plan.layers)
+    if flat is None:
+        for g, values in zip(grad, net.views(out), strict=True):
+            g[...] = values
 
 
 def _load(memory: Memory, work: Workspace, start: int, stop: int, do: int) -> None:

@@ -55,7 +55,9 @@ def plan(
         functions=_functions(dtype, activations, loss),
         rows=int(layers[1:, epoch.STRIDE].sum()),
         panels=int(layers[-1, epoch.PANELS]),
-        room=max((tiled.room_for(*pair, dtype.itemsize) for pair in pairwise(sizes[1:])), default=0),
+        room=max(
+            (tiled.room_for(*pair, dtype.itemsize) for pair in pairwise(sizes[1:])), default=0
+        ),
     )
 
 
