@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .record import TIMED, Cell, Entry, Record
 from .statistics import EVEN, FASTER, NOT_COMPUTED, SLOWER, Ratio, Summary
+from .timing import REST
 from .workloads import TASKS
 
 #: What stands in a table for a ratio that there is none of.
@@ -221,12 +222,15 @@ def _method(record: Record) -> str:
     if not record.fresh_processes:
         processes = "a process for every dtype and number of threads"
     state = "" if record.complete else " **This run is not complete.**"
+    rest = ""
+    if any(cell.threads > 1 for cell in record.cells):
+        rest = f" A sample on several threads follows {REST:g} s of rest."
     return (
         f"`{record.command}`, {record.date}.{state} Every contender starts from the same weights "
         "and takes the same batches in the same order, on as many threads; its result was compared "
         f"before it was timed. {method.rounds} interleaved rounds of at least "
         f"{method.seconds * 1e3:g} ms, in {processes}; medians, and in brackets the 95 % bootstrap "
-        "interval of the ratio of medians. Above 1: ours is faster."
+        f"interval of the ratio of medians.{rest} Above 1: ours is faster."
     )
 
 
