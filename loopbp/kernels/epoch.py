@@ -236,7 +236,9 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
     x_0 = window(room, behind - 1, (1, N), (0, 0))
     width, inverse = tiled.panel_width(theta.itemsize), tiled.inverse_of(divisor)
     decay = step[2][DECAY]
-    at_once = do == FINISH + UPDATE and step[1][0] == DESCENT and N <= tiled.BLOCK_TERMS
+    at_once = (
+        do == FINISH + UPDATE and step[1][0] == DESCENT and N <= tiled.block_terms(theta.itemsize)
+    )
     at_once = at_once and decay == 0
     rows_at_once = CHUNK * max(1, FEW // N) if at_once else CHUNK
     for l in range(layers.shape[0] - 1):

@@ -30,10 +30,9 @@ from .address import block, call, copy, window
 from .compile import kernel, part, scalar
 from .product import FIRST_ROW, NOTHING, PANEL_BYTES, REGISTERS, SUM, transpose_tile
 
-#: Examples and terms of a sum that one call of `add_products` runs through: such a block of x
-#: stays in the second-level cache while it meets panel after panel.
-BLOCK_ROWS = 56
-BLOCK_TERMS = 1024
+#: Examples, and bytes of the terms of a sum, that one call of `add_products` runs through: such a
+#: block of x stays in the second-level cache while it meets panel after panel.
+BLOCK_ROWS, BLOCK_BYTES = 56, 4096
 
 #: With at most so many rows, a sum over paths goes through so many panels at a time, so that enough
 #: sums do not wait for one another.
@@ -53,6 +52,12 @@ def padded(J, itemsize):
     return (J + lanes - 1) // lanes * lanes
 
 
+@scalar
+def block_terms(itemsize):
+    """Terms of a sum that one call of `add_products` adds: a multiple of a panel's width."""
+    return BLOCK_BYTES // itemsize
+
+
 @part
 def product(C, A, first, panels, I, M, J, add):
     """C[n, j] = Σ_m A[n, m] B[m, j]; if I = M + 1, with a first row of B that C starts from.
@@ -63,9 +68,9 @@ def product(C, A, first, panels, I, M, J, add):
     N, biases = C.shape[0], I - M
     width = panel_width(C.itemsize)
     P = J // width
-    full, rest = P * width, J - P * width
-    for m in range(0, M, BLOCK_TERMS):
-        terms = min(M - m, BLOCK_TERMS)
+    full, rest, most = P * width, J - P * width, block_terms(C.itemsize)
+    for m in range(0, M, most):
+        terms = min(M - m, most)
         start, row, rows = SUM, m + biases, terms
         if m == 0:
             start, row, rows = (FIRST_ROW if biases == 1 else NOTHING), 0, terms + biases
@@ -125,9 +130,9 @@ def sum_over_paths(d, delta_above, W_above, room, J, K, add):
     N, stride = delta_above.shape
     width, end = panel_width(d.itemsize), padded(J, d.itemsize)
     full = end // width * width
-    at_once = width * (PANELS_FOR_FEW if N <= FEW_ROWS else 1)
-    for k in range(0, K, BLOCK_TERMS):
-        terms, start = min(K - k, BLOCK_TERMS), SUM if k > 0 else NOTHING
+    at_once, most = width * (PANELS_FOR_FEW if N <= FEW_ROWS else 1), block_terms(d.itemsize)
+    for k in range(0, K, most):
+        terms, start = min(K - k, most), SUM if k > 0 else NOTHING
         j = 0
         while j < end:
             columns = min(full - j, at_once) if j < full else end - j
@@ -146,7 +151,7 @@ def sum_over_paths(d, delta_above, W_above, room, J, K, add):
 def room_for(J, K, itemsize):
     """How many numbers `sum_over_paths` needs room for."""
     columns = min(padded(J, itemsize), panel_width(itemsize) * PANELS_FOR_FEW)
-    return min(K, BLOCK_TERMS) * columns
+    return min(K, block_terms(itemsize)) * columns
 
 
 @part
@@ -159,8 +164,9 @@ def weight_gradient(grad, delta, x_i, j, resume, add):
     """
     columns = grad.shape[1]
     N, stride = delta.shape
-    for n in range(0, N, BLOCK_TERMS):
-        terms = min(N - n, BLOCK_TERMS)
+    most = block_terms(grad.itemsize)
+    for n in range(0, N, most):
+        terms = min(N - n, most)
         delta_j = window(delta.ravel(), n * stride + j, (1, terms, columns), (0, stride, 1))
         start = SUM if resume or n > 0 else NOTHING
         call(add, (grad[:, :columns], x_i[:, n : n + terms], delta_j, start))

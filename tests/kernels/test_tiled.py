@@ -388,7 +388,7 @@ def test_sum_over_paths(dtype: str) -> None:
         tiled.sum_over_paths(d, delta_above, W_above, room, J, K, add)
 
     run = numba.njit(loops) if COMPILED else loops
-    many = (60, 5 * LANES + 3, tiled.BLOCK_TERMS + 5) if COMPILED else (4, LANES + 3, 3)
+    many = (60, 5 * LANES + 3, int(tiled.block_terms(4)) + 5) if COMPILED else (4, LANES + 3, 3)
     for N, J, K in ((1, 9 * LANES + 1, 7), (3, 2 * LANES, 2 * LANES + 1), (4, 1, 1), many):
         W = random.standard_normal((J + 1, K)).astype(dtype)
         delta = random.standard_normal((N, K)).astype(dtype)
