@@ -63,6 +63,7 @@ def test_licence_beside_the_digits_names_source_and_true_checksum():
         (b"damaged", "install loopbp again"),
         (gzip.compress(bytes(9))[:-4], "install loopbp again"),
     ],
+    ids=["another file", "not compressed", "cut off"],  # what is compressed holds the time
 )
 def test_damaged_digits_are_refused(tmp_path, monkeypatch, contents, words):
     (tmp_path / "data").mkdir()
