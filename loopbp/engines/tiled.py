@@ -73,6 +73,7 @@ class Memory:
         self.grad = _aligned((self.plan.panels,), dtype)
         self.vectors = _aligned((vectors, self.plan.panels), dtype)
         self.room = _aligned((workers, self.plan.room), dtype)
+        self.room[...] = 0  # the padding is multiplied too, if read by nobody
         self.scratch = _aligned(
             (workers, (epoch.CHUNK + 2) * product.PANEL_BYTES // dtype.itemsize), dtype
         )
