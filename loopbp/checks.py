@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating[Any]]
 
+#: Entries that `all_finite` looks at together.
+_BLOCK = 1 << 14
+
 #: Units of memory, and their bytes.
 _UNITS = {
     "B": 1,
@@ -140,6 +143,11 @@ def matrix(argument: str, value: object, dtype: np.dtype[Any], *, columns: int) 
     Raises `TypeError` where the entries are not real numbers, `ValueError` for another shape, no
     rows, or a NaN or infinity; the message names row and column, counted from 0.
     """
+    return finite(argument, rows(argument, value, columns=columns), dtype)
+
+
+def rows(argument: str, value: object, *, columns: int) -> NDArray[Any]:
+    """`value` as an array (N, columns) of real numbers of any dtype, N ≥ 1; raises as `matrix`."""
     given = numeric(argument, value)
     if given.ndim != 2 or given.shape[1] != columns:
         raise ValueError(
@@ -147,7 +155,7 @@ def matrix(argument: str, value: object, dtype: np.dtype[Any], *, columns: int) 
         )
     if given.shape[0] == 0:
         raise ValueError(f"{argument}: expected at least one example (row); got none")
-    return finite(argument, given, dtype)
+    return given
 
 
 def numeric(argument: str, value: object) -> NDArray[Any]:
@@ -171,11 +179,9 @@ def numeric(argument: str, value: object) -> NDArray[Any]:
 
 def finite(argument: str, given: NDArray[Any], dtype: np.dtype[Any]) -> FloatArray:
     """`given` cast to `dtype`, C-contiguous; `ValueError` names the first entry not finite."""
-    with np.errstate(over="ignore"):
-        array: FloatArray = np.ascontiguousarray(given, dtype=dtype)
-    is_finite = np.isfinite(array)
-    if not is_finite.all():
-        bad = ~is_finite
+    array = cast(given, dtype)
+    if not all_finite(array):
+        bad = ~np.isfinite(array)
         where = np.unravel_index(int(np.argmax(bad)), array.shape)
         place = (
             f"row {where[0]}, column {where[1]}"
@@ -187,6 +193,22 @@ def finite(argument: str, given: NDArray[Any], dtype: np.dtype[Any]) -> FloatArr
             f"({np.count_nonzero(bad)} of {array.size} entries are not finite)"
         )
     return array
+
+
+def cast(given: NDArray[Any], dtype: np.dtype[Any]) -> FloatArray:
+    """`given` in this dtype, C-contiguous: itself, if it is so already."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(given, dtype=dtype)
+
+
+def all_finite(array: FloatArray) -> bool:
+    """Whether no entry of a C-contiguous array is NaN or infinite.
+
+    Block by block, so that neither the array nor the answers leave the cache in between.
+    """
+    flat = array.reshape(-1)
+    parts = range(0, flat.size, _BLOCK)
+    return all(np.isfinite(flat[start : start + _BLOCK]).all() for start in parts)
 
 
 def describe(value: object) -> str:

@@ -12,7 +12,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import draws, engines, npz
-from .checks import FloatArray, choice, describe, finite, integer, matrix, numeric, real
+from .checks import (
+    FloatArray,
+    all_finite,
+    cast,
+    choice,
+    describe,
+    finite,
+    integer,
+    matrix,
+    numeric,
+    real,
+    rows,
+)
 from .engines import ACTIVATIONS, OUTPUT_LOSSES, SUM_LOSSES
 from .trace import Trace
 from .workspace import Architecture, Workspace
@@ -184,7 +196,7 @@ class Network:
         X (N, n_0), finite; Y targets (N, n_L), or integer labels (N,) from 0 to n_L − 1. The
         gradient is the mean over the examples, or their sum with reduction="sum"; losses and δ
         are each example's own. Nothing of the network is modified. Raises `TypeError` or
-        `ValueError` for what does not fit, before anything is computed.
+        `ValueError` for what does not fit.
         """
         _check_given(Y)
         return _trace(self, X, Y, engine, choice("reduction", reduction, REDUCTIONS))
@@ -201,13 +213,14 @@ class Network:
         _check_given(Y)
         choice("reduction", reduction, REDUCTIONS)
         solver = engines.find(engine)
-        inputs = matrix("X", X, self.dtype, columns=self.sizes[0])
-        targets = self.targets(Y, len(inputs))
-        self.check_weights()
+        given = rows("X", X, columns=self.sizes[0])
+        inputs, targets = cast(given, self.dtype), self.targets(Y, len(given))
         divisor = len(inputs) if reduction == "mean" else 1
         losses = np.empty(len(inputs), self.dtype)
         grad = self.architecture.views(np.empty_like(self.theta))
-        solver.gradient_only(self.architecture, self.W, inputs, targets, losses, grad, divisor)
+        sums = losses, grad, divisor
+        if not solver.gradient_only(self.architecture, self.W, inputs, targets, *sums):
+            self._check_numbers(given)
         return Gradients(solver.total_loss(losses, divisor), grad)
 
     def predict(self, X: ArrayLike, *, engine: str = "auto", batch_size: int = 1024) -> FloatArray:
@@ -218,12 +231,16 @@ class Network:
         """
         solver = engines.find(engine)
         size = integer("batch_size", batch_size, low=1)
-        inputs = matrix("X", X, self.dtype, columns=self.sizes[0])
-        self.check_weights()
+        given = rows("X", X, columns=self.sizes[0])
+        inputs = cast(given, self.dtype)
         outputs = np.empty((len(inputs), self.sizes[-1]), self.dtype)
+        checked = False
         for start in range(0, len(inputs), size):
             batch = slice(start, start + size)
-            solver.predict(self.architecture, self.W, inputs[batch], outputs[batch])
+            sound = solver.predict(self.architecture, self.W, inputs[batch], outputs[batch])
+            if not (sound or checked):
+                self._check_numbers(given)
+                checked = True
         return outputs
 
     def evaluate(
@@ -238,11 +255,10 @@ class Network:
         outputs = self.sizes[-1]
         solver = engines.find(engine)
         size = integer("batch_size", batch_size, low=1)
-        inputs = matrix("X", X, self.dtype, columns=self.sizes[0])
-        targets = self.targets(Y, len(inputs))
-        self.check_weights()
+        given = rows("X", X, columns=self.sizes[0])
+        inputs, targets = cast(given, self.dtype), self.targets(Y, len(given))
         losses = np.empty(len(inputs), self.dtype)
-        right = 0
+        right, checked = 0, False
         buffers = Workspace.allocate(self.architecture, min(size, len(inputs)))
         for start in range(0, len(inputs), size):
             part = slice(start, start + size)
@@ -250,6 +266,9 @@ class Network:
             work.x[0][:, 1:] = inputs[part]
             work.y[...] = targets[part]
             solver.forward(self.architecture, self.W, work)
+            if not (checked or engines.are_sound(work.S)):
+                self._check_numbers(given)
+                checked = True
             solver.losses(self.architecture, work)
             losses[part] = work.losses
             right += int(np.count_nonzero(_classes(work.x[-1]) == _classes(work.y)))
@@ -316,10 +335,18 @@ class Network:
 
     def check_weights(self) -> None:
         """Raises `ValueError`, naming the weight, if a parameter is not finite."""
-        if np.isfinite(self.theta).all():
+        if all_finite(self.theta):
             return
         for l, W in enumerate(self.W):
             finite(f"net.W[{l}]", W, self.dtype)
+
+    def _check_numbers(self, X: NDArray[Any]) -> None:
+        """Raises `ValueError`, naming the place, if an input or a parameter is not finite.
+
+        For sums that are not `engines.are_sound`; otherwise these have become too large.
+        """
+        finite("X", X, self.dtype)
+        self.check_weights()
 
     def copy(self, *, dtype: str | None = None) -> Network:
         """A network of its own with the same parameters, or the same rounded to `dtype`."""
@@ -546,19 +573,22 @@ def _check_given(Y: ArrayLike | None) -> None:
 def _trace(net: Network, X: ArrayLike, Y: ArrayLike | None, name: str, reduction: str) -> Trace:
     """Validates, computes, and packs what came out."""
     solver = engines.find(name)
-    inputs = matrix("X", X, net.dtype, columns=net.sizes[0])
-    targets = None if Y is None else net.targets(Y, len(inputs))
-    net.check_weights()
-    work = Workspace.allocate(net.architecture, len(inputs))
-    work.x[0][:, 1:] = inputs
+    given = rows("X", X, columns=net.sizes[0])
+    targets = None if Y is None else net.targets(Y, len(given))
+    work = Workspace.allocate(net.architecture, len(given))
+    work.x[0][:, 1:] = cast(given, net.dtype)
     W = net.architecture.views(net.theta.copy())
     if targets is None:
         solver.forward(net.architecture, W, work)
+        if not engines.are_sound(work.S):
+            net._check_numbers(given)
         return Trace(net.architecture, solver.name, reduction, W, work.x, work.S)
     work.y[...] = targets
-    divisor = len(inputs) if reduction == "mean" else 1
+    divisor = len(given) if reduction == "mean" else 1
     grad = net.architecture.views(np.empty_like(net.theta))
     solver.gradient(net.architecture, W, work, grad, divisor)
+    if not engines.are_sound(work.S):
+        net._check_numbers(given)
     return Trace(
         net.architecture,
         solver.name,

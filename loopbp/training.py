@@ -280,11 +280,10 @@ def _descent(
     if not net.theta.flags.writeable:
         raise ValueError("net.theta: expected an array that can be written; got a read-only one")
     size = min(size, len(inputs))
-    constant = np.ones((len(inputs), 1), net.dtype)
     return Descent(
         theta=net.theta,
         grad=np.empty_like(net.theta),
-        inputs=np.hstack([constant, inputs]),
+        inputs=inputs,
         targets=targets,
         work=Workspace.allocate(net.architecture, size),
         batch_size=size,

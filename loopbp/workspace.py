@@ -5,6 +5,7 @@ The arrays carry the legend's names and shapes. They are allocated once and fill
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,28 @@ from .optimizers import Optimizer, OptimizerState
 from .recording import SATURATION, Recording, Records
 
 Indices = NDArray[np.int64]
+
+
+def for_loops(array: FloatArray) -> FloatArray:
+    """The array as compiled loops take it: itself if C-contiguous, aligned and writable, or a copy.
+
+    Nothing is written to it, but what cannot be written is another type to Numba, compiled anew.
+    """
+    return np.require(array, requirements=("C", "A", "W"))
+
+
+class Views(tuple[FloatArray, ...]):
+    """Arrays that lie one after another in the vector `flat`; copied or pickled, a plain tuple."""
+
+    flat: FloatArray
+
+    def __new__(cls, arrays: Iterable[FloatArray], flat: FloatArray) -> Views:
+        views = super().__new__(cls, arrays)
+        views.flat = flat
+        return views
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (list(self),)
 
 
 @dataclass(frozen=True)
@@ -38,19 +61,19 @@ class Architecture:
         """The number of layers of weights."""
         return len(self.sizes) - 1
 
-    @property
+    @cached_property
     def parameters(self) -> int:
         """The number of weights and biases."""
         return sum((i + 1) * j for i, j in zip(self.sizes, self.sizes[1:], strict=False))
 
-    def views(self, flat: FloatArray) -> tuple[FloatArray, ...]:
+    def views(self, flat: FloatArray) -> Views:
         """Views (n_l + 1, n_{l+1}) of the flat vector (P,), one for each layer of weights."""
         matrices, start = [], 0
         for i, j in zip(self.sizes, self.sizes[1:], strict=False):
             stop = start + (i + 1) * j
             matrices.append(flat[start:stop].reshape(i + 1, j))
             start = stop
-        return tuple(matrices)
+        return Views(matrices, flat)
 
 
 @dataclass(frozen=True)
@@ -159,9 +182,9 @@ def statistics_memory(width: int, dtype: np.dtype[Any]) -> Memory:
 class Descent:
     """What gradient descent works on; the caller owns every array.
 
-    theta and grad (P,); inputs (N, n_0 + 1) with the constant column, and targets (N, n_L), of
-    the whole training set; work, a workspace of at least min(batch_size, N) examples, with an
-    importance if there is one; observer: what the statistics need, None if nothing is recorded.
+    theta and grad (P,); inputs (N, n_0) and targets (N, n_L) of the whole training set, read only;
+    work, a workspace of at least min(batch_size, N) examples, with an importance if there is one;
+    observer: what the statistics need, None if nothing is recorded.
     importance (N,), c ≥ 0: a step's loss and gradient are Σ_n c_n f_n / Σ_n c_n, means where it is
     None. penalty, α ≥ 0: if not 0, a step's weight decay is λ = α / Σ_n c_n, or α / N, instead of
     the optimiser's.
@@ -179,11 +202,16 @@ class Descent:
     importance: FloatArray | None = None
     penalty: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.inputs, self.targets = for_loops(self.inputs), for_loops(self.targets)
+        if self.importance is not None:
+            self.importance = for_loops(self.importance)
+
     def load(self, batch: Indices) -> Workspace:
         """The workspace of a mini-batch, with the inputs and targets of these examples."""
         work = self.work.first(len(batch))
-        np.take(self.inputs, batch, axis=0, out=work.x[0])
-        np.take(self.targets, batch, axis=0, out=work.y)
+        work.x[0][:, 1:] = self.inputs[batch]
+        work.y[...] = self.targets[batch]
         if self.importance is not None and work.importance is not None:
             np.take(self.importance, batch, out=work.importance)
         return work

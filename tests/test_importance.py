@@ -54,7 +54,7 @@ def run(
     descent = Descent(
         theta=theta,
         grad=np.empty_like(theta),
-        inputs=np.hstack([np.ones((len(X), 1), net.dtype), X]),
+        inputs=X,
         targets=Y,
         work=Workspace.allocate(net.architecture, batch_size, weighted=weighted),
         batch_size=batch_size,

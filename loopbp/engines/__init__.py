@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from ..checks import choice
 from ..kernels import environment
-from .base import Engine
+from .base import Engine, are_sound
 from .loops import LoopEngine
 from .tables import ACTIVATIONS, OUTPUT_LOSSES, SUM_LOSSES
 from .tiled import TiledEngine
 from .twin import NumpyEngine
 
-__all__ = ["ACTIVATIONS", "ENGINES", "OUTPUT_LOSSES", "SUM_LOSSES", "Engine", "find"]
+__all__ = ["ACTIVATIONS", "ENGINES", "OUTPUT_LOSSES", "SUM_LOSSES", "Engine", "are_sound", "find"]
 
 ENGINES: dict[str, Engine] = {
     "python": LoopEngine("python", compiled=False),

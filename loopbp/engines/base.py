@@ -1,7 +1,7 @@
 """What every engine can do.
 
 An engine works on a `Workspace`, whose arrays the caller owns, and checks nothing: `network` and
-`training` have validated everything before they call it.
+`training` have validated everything before they call it, or ask `are_sound` afterwards.
 """
 
 from __future__ import annotations
@@ -15,6 +15,17 @@ from ..checks import FloatArray
 from ..optimizers import Optimizer, OptimizerState
 from ..workspace import Architecture, Descent, Indices, Steps, Workspace
 from .observing import Quantities, observe
+
+
+def are_sound(S: Sequence[FloatArray]) -> bool:
+    """Whether no input and no weight can have been NaN or infinite: less to read than they are.
+
+    S: the sums (N, n_l) of the layers 1 … L, or of the first few. Such an x_i makes every S_j of
+    its example NaN or infinite, such a w_ij the S_j of every example. Sums may also have become too
+    large without either: False says that inputs and weights must be looked at.
+    """
+    sums = S[0][:, 0], *(s[0] for s in S)
+    return all(np.isfinite(s).all() for s in sums)
 
 
 class Engine(ABC):
@@ -69,12 +80,16 @@ class Engine(ABC):
         W: Sequence[FloatArray],
         inputs: FloatArray,
         outputs: FloatArray,
-    ) -> None:
-        """Fills outputs, x^(L) (N, n_L), from inputs (N, n_0), without the constant column."""
+    ) -> bool:
+        """Fills outputs, x^(L) (N, n_L), from inputs (N, n_0), without the constant column.
+
+        Returns whether the sums on the way `are_sound`.
+        """
         work = Workspace.allocate(net, len(inputs))
         work.x[0][:, 1:] = inputs
         self.forward(net, W, work)
         outputs[...] = work.x[-1]
+        return are_sound(work.S)
 
     def gradient(
         self,
@@ -98,16 +113,18 @@ class Engine(ABC):
         losses: FloatArray,
         grad: Sequence[FloatArray],
         divisor: float,
-    ) -> None:
+    ) -> bool:
         """`gradient` without what leads there: fills losses (N,) and grad.
 
-        Read: inputs (N, n_0), without the constant column, and targets (N, n_L).
+        Read: inputs (N, n_0), without the constant column, and targets (N, n_L). Returns whether
+        the sums on the way `are_sound`.
         """
         work = Workspace.allocate(net, len(inputs))
         work.x[0][:, 1:] = inputs
         work.y[...] = targets
         self.gradient(net, W, work, grad, divisor)
         losses[...] = work.losses
+        return are_sound(work.S)
 
     @np.errstate(all="ignore")
     def descend(self, net: Architecture, descent: Descent, order: Indices) -> Steps:

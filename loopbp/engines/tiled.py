@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks import FloatArray
-from ..kernels import environment, epoch, product, threads, tiled
+from ..kernels import blocks, environment, epoch, product, threads, tiled
 from ..kernels.plan import Plan, Table, code, plan, row_stride
 from ..optimizers import Adam, Optimizer
 from ..recording import Records
@@ -27,7 +27,9 @@ from ..workspace import (
     Indices,
     Observer,
     Steps,
+    Views,
     Workspace,
+    for_loops,
     statistics_memory,
 )
 from .loops import LoopEngine
@@ -132,6 +134,11 @@ class Memory:
         return self.vectors, np.array([rule]), numbers
 
     @functools.cached_property
+    def no_step(self) -> tuple[FloatArray, Table, FloatArray]:
+        """What stands for a step where none is taken."""
+        return self.step(0, np.zeros(epoch.NUMBERS, self.theta.dtype))
+
+    @functools.cached_property
     def layers(self) -> tuple[tuple[FloatArray, FloatArray, FloatArray], ...]:
         """S, x and δ of the layers 1 … L, each (examples, n_l) (views)."""
         return tuple(
@@ -182,13 +189,25 @@ class TiledEngine(LoopEngine):
         W: Sequence[FloatArray],
         inputs: FloatArray,
         outputs: FloatArray,
-    ) -> None:
-        memory = self._loaded(net, W, len(inputs))
+    ) -> bool:
+        memory, plan = self._loaded(net, W, len(inputs)), _plan(net)
+        apart = inputs.shape[1] * inputs.itemsize
+        no_targets = np.empty((len(inputs), 0), net.dtype)
+        data = np.arange(len(inputs)), for_loops(inputs), no_targets, memory.alike
         with _alone(memory.workers):
-            for start, stop in _blocks(len(inputs), memory.examples):
-                rows = memory.rows(*_readable(memory, inputs[start:stop], 0, epoch.FORWARD))
-                _pass_examples(memory, rows, memory.alike, stop - start, epoch.FORWARD)
-                outputs[start:stop] = memory.layers[-1][1][: stop - start]
+            sound: bool = blocks.predict(
+                outputs,
+                memory.workers,
+                memory.examples,
+                epoch.FORWARD + (epoch.LOAD if apart % 4096 == 0 else 0),
+                data,
+                memory.weights,
+                memory.rows(),
+                plan.layers,
+                plan.functions,
+                code(net.dtype, memory.workers > 1),
+            )
+        return sound
 
     def backward(
         self,
@@ -219,17 +238,26 @@ class TiledEngine(LoopEngine):
         losses: FloatArray,
         grad: Sequence[FloatArray],
         divisor: float,
-    ) -> None:
-        N, do = len(inputs), epoch.FORWARD + epoch.LOSS + epoch.BACKWARD
-        memory = self._loaded(net, W, N)
+    ) -> bool:
+        memory, plan = self._loaded(net, W, len(inputs)), _plan(net)
+        data = np.arange(len(inputs)), for_loops(inputs), for_loops(targets), memory.alike
         with _alone(memory.workers):
-            for start, stop in _blocks(N, memory.examples):
-                rows = memory.rows(*_readable(memory, inputs[start:stop], 0, do))
-                memory.y[: stop - start, : targets.shape[1]] = targets[start:stop]
-                _pass_examples(memory, rows, memory.alike, stop - start, do)
-                losses[start:stop] = memory.sums[epoch.LOSSES, : stop - start]
-                _add_gradient(memory, rows, start, stop, N, divisor)
+            sound: bool = blocks.backpropagate(
+                losses,
+                memory.workers,
+                memory.examples,
+                net.dtype.type(divisor),
+                data,
+                memory.weights,
+                memory.rows(),
+                memory.gradient,
+                memory.no_step,
+                plan.layers,
+                plan.functions,
+                code(net.dtype, memory.workers > 1),
+            )
         _save_gradient(memory, net, grad)
+        return sound
 
     def _loaded(self, net: Architecture, W: Sequence[FloatArray], examples: int) -> Memory:
         """Memory for a block of so many examples, with these weights in panels."""
@@ -351,16 +379,18 @@ def _workers(net: Architecture, examples: int) -> int:
 
 @contextmanager
 def _alone(workers: int) -> Iterator[None]:
-    """Within the block, nobody else divides work among Numba's threads; of no effect for one.
+    """Within the block, nobody else divides work among Numba's threads, if there are several.
 
-    Not every threading layer can serve two callers at a time.
+    Not every threading layer can serve two callers at a time. Loops that are not compiled are as
+    quiet about what overflows as compiled ones.
     """
-    if workers == 1:
-        yield
-        return
-    with _THREADS:
-        environment.check_threads(workers)
-        yield
+    with np.errstate(all="ignore"):
+        if workers == 1:
+            yield
+            return
+        with _THREADS:
+            environment.check_threads(workers)
+            yield
 
 
 def _rule(optimizer: Optimizer, dtype: np.dtype[Any]) -> tuple[int, FloatArray]:
@@ -423,9 +453,15 @@ def _pass_weights(
     memory: Memory, rows: tuple[Any, ...], examples: int, what: int, divisor: Any
 ) -> None:
     """`epoch.pass_weights` for all weights, without a step; `what` as in the kernel."""
-    step = memory.step(0, np.zeros(epoch.NUMBERS, memory.theta.dtype))
     addresses = code(memory.theta.dtype, memory.workers > 1)
-    parameters = memory.weights, rows, memory.gradient, step, memory.plan.layers, addresses
+    parameters = (
+        memory.weights,
+        rows,
+        memory.gradient,
+        memory.no_step,
+        memory.plan.layers,
+        addresses,
+    )
     if memory.workers == 1:
         epoch.pass_weights(what, 0, 1, examples, divisor, *parameters)
     else:
@@ -443,16 +479,12 @@ def _add_gradient(
 
 
 def _vector(layers: Sequence[FloatArray], net: Architecture) -> FloatArray | None:
-    """The flat vector (P,) that these arrays are the views of, as of `net.views`; or None."""
-    flat = layers[0].base
-    if not isinstance(flat, np.ndarray) or (flat.shape, flat.dtype) != (
-        (net.parameters,),
-        net.dtype,
-    ):
+    """The flat vector (P,) whose views these are, of the network's dtype and in order; or None."""
+    if not isinstance(layers, Views):
         return None
-    views = [v.__array_interface__ for v in net.views(flat)]
-    is_whole = views == [v.__array_interface__ for v in layers]
-    return flat if is_whole and flat.flags.carray else None
+    flat = layers.flat
+    fits = (flat.shape, flat.dtype) == ((net.parameters,), net.dtype)
+    return flat if fits and flat.flags.carray else None
 
 
 def _save_gradient(memory: Memory, net: Architecture, grad: Sequence[FloatArray]) -> None:

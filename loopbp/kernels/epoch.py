@@ -16,7 +16,7 @@ One machine code serves all networks: what a network is made of comes as tables.
 
 Arrays that belong together come as tuples:
 
-- data: batch (N,) int64, the numbers of the examples; inputs (·, n_0 + 1); targets (·, n_L);
+- data: batch (N,) int64, the numbers of the examples; inputs (·, n_0); targets (·, n_L);
   importance (·,), what each example counts for, or (0,) where all count alike
 - weights: theta (P,), in panels; room (parts, ·), for a block of the transpose, a row for each
   thread
@@ -134,7 +134,7 @@ def load(start, stop, data, rows):
     x, y = rows[INPUTS].ravel(), rows[TARGETS].ravel()
     for n in range(start, stop):
         i, j = n * rows[INPUTS].shape[1] + rows[FIRST], n * rows[TARGETS].shape[1]
-        copy(block(x, i, (I - 1,)), block(inputs, batch[n] * I + 1, (I - 1,)))
+        copy(block(x, i, (I,)), block(inputs, batch[n] * I, (I,)))
         copy(block(y, j, (J,)), block(targets, batch[n] * J, (J,)))
         if importance.size > 0:
             rows[SUMS][IMPORTANCE, n] = importance[batch[n]]
@@ -240,16 +240,16 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
         do == FINISH + UPDATE and step[1][0] == DESCENT and N <= tiled.block_terms(theta.itemsize)
     )
     at_once = at_once and decay == 0
-    rows_at_once = CHUNK * max(1, FEW // N) if at_once else CHUNK
+    rows_at_once = CHUNK if parts == 1 else CHUNK // 2
+    if at_once:
+        rows_at_once *= max(1, FEW // N)
     for l in range(layers.shape[0] - 1):
         I, K = layers[l, SIZE] + 1, layers[l + 1, SIZE]
         J = tiled.padded(K, theta.itemsize)
         x, x_1 = outputs_of(rows, layers, l, 0, N)
         delta = rows_of(rows, DELTA, layers, l + 1, 0, N)
         chunks = (I - 2) // rows_at_once + 1
-        blocks = chunks * ((J - 1) // width + 1)
-        start, end = blocks * part // parts, blocks * (part + 1) // parts
-        for b in range(start, end):
+        for b in range(chunks * ((J - 1) // width + 1)):
             p, c = divmod(b, chunks)
             j, j_stop = p * width, min(J, (p + 1) * width)
             i, i_stop = c * rows_at_once, min(I, (c + 1) * rows_at_once + 1)
@@ -257,6 +257,8 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
                 i += 1  # the first chunk has the biases beside its rows
             top, columns_W = 1 if c == 0 else 0, j_stop - j  # the row of biases, if it is here
             first, size = layers[l, PANELS] + j * I + i * columns_W, (i_stop - i) * columns_W
+            if (2 * first + size) * parts // (2 * theta.size) != part:
+                continue  # its middle is in another part
             i += top
             W_0 = block(theta, first, (1, columns_W))
             W = block(theta, first + top * columns_W, (i_stop - i, columns_W))

@@ -66,11 +66,11 @@ class Case:
         return Recording(every=self.watch, biases=self.biases)
 
     def data(self) -> tuple[Any, Any, Any]:
-        """theta, inputs with their constant column, targets."""
+        """theta, inputs, targets."""
         random = np.random.default_rng([*self.sizes, self.N])
         dtype = self.dtype
         theta = (random.standard_normal(self.net.parameters) * self.scale).astype(dtype)
-        inputs = np.hstack([np.ones((self.N, 1)), random.standard_normal((self.N, self.sizes[0]))])
+        inputs = random.standard_normal((self.N, self.sizes[0]))
         classes = random.integers(0, self.sizes[-1], self.N)
         return theta, inputs.astype(dtype), np.eye(self.sizes[-1], dtype=dtype)[classes]
 
@@ -89,7 +89,7 @@ def passes(engine: Engine, case: Case, divisor: int, theta: Any = None) -> dict[
     found: dict[str, Any] = {}
     for way in ("gradient", "apart"):
         work = Workspace.allocate(net, case.N)
-        work.x[0][...], work.y[...] = inputs, targets
+        work.x[0][:, 1:], work.y[...] = inputs, targets
         grad = np.empty_like(theta)
         W, g = net.views(theta), net.views(grad)
         with np.errstate(all="ignore"):

@@ -119,8 +119,10 @@ def test_any_layout_and_any_real_dtype_of_data(exact):
 )
 def test_inputs_that_do_not_fit(X, error, message):
     net = Network([3, 2], dtype="float32")
-    for use in (net.forward, net.predict, lambda X: net.backprop(X, [0]),
-                lambda X: net.evaluate(X, [0]), lambda X: net.fit(X, [0])):  # fmt: skip
+    Y = [0] * (1 if X is None else len(X))
+    for use in (net.forward, net.predict, lambda X: net.backprop(X, Y),
+                lambda X: net.gradients(X, Y), lambda X: net.evaluate(X, Y),
+                lambda X: net.fit(X, Y)):  # fmt: skip
         with pytest.raises(error, match=re.escape(message)):
             use(X)
 

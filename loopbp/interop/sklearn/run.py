@@ -72,7 +72,7 @@ class Run:
         self._descent = Descent(
             theta=net.theta,
             grad=np.empty_like(net.theta),
-            inputs=np.hstack([np.ones((len(X), 1), net.dtype), X]),
+            inputs=X,
             targets=Y,
             work=Workspace.allocate(net.architecture, batch_size, weighted=importance is not None),
             batch_size=batch_size,
