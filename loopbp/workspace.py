@@ -22,11 +22,25 @@ Indices = NDArray[np.int64]
 
 
 def for_loops(array: FloatArray) -> FloatArray:
-    """The array as compiled loops take it: itself if C-contiguous, aligned and writable, or a copy.
+    """The same numbers as compiled loops read them: C-contiguous, aligned, of a writable type.
 
-    Nothing is written to it, but what cannot be written is another type to Numba, compiled anew.
+    Nothing is ever written to them, but what cannot be written is another type to Numba, compiled
+    anew. A copy only where the numbers are not in such an order.
     """
-    return np.require(array, requirements=("C", "A", "W"))
+    array = np.require(array, requirements=("C", "A"))
+    return array if array.flags.writeable else np.asarray(_Memory(array))
+
+
+class _Memory:
+    """The memory of an array, for another array on it that does not know it as read-only."""
+
+    def __init__(self, array: FloatArray) -> None:
+        self._array = array  # keeps the memory alive
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        interface = self._array.__array_interface__
+        return {**interface, "data": (interface["data"][0], False)}
 
 
 class Views(tuple[FloatArray, ...]):

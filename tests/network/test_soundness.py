@@ -15,6 +15,7 @@ from problems import EXACT
 from loopbp import training
 from loopbp.kernels import blocks, epoch
 from loopbp.network import Network
+from loopbp.workspace import for_loops
 
 N = 300  # more than one block of examples
 
@@ -88,6 +89,7 @@ def test_arrays_that_cannot_be_written_compile_nothing_anew():
     expected = use(X, Y)
     compiled = [len(getattr(loop, "signatures", ())) for loop in loops]
     X.flags.writeable = Y.flags.writeable = False
+    assert np.shares_memory(for_loops(X), X)
     for found, known in zip(use(X, Y), expected, strict=True):
         assert found.tobytes() == known.tobytes()
     assert [len(getattr(loop, "signatures", ())) for loop in loops] == compiled
