@@ -73,18 +73,17 @@ def run_pieces(
     """
     kept = Store(folder)
     identities = [store.identity(study, piece) for piece in pieces]
-    rows: list[Rows | None] = []
+    rows: list[Rows | None] = [None] * len(pieces)
     notices = []
-    for identity in identities:
-        try:
-            rows.append(kept.read(identity))
-        except DamagedError as damage:
-            notices.append(f"{damage}; it is computed again")
-            rows.append(None)
-    missing = [index for index, found in enumerate(rows) if found is None]
-    tasks = [(index, study.run_piece, identities[index]) for index in missing]
-    reused = len(pieces) - len(missing)
     try:
+        for index, identity in enumerate(identities):
+            try:
+                rows[index] = kept.read(identity)
+            except DamagedError as damage:
+                notices.append(f"{damage}; it is computed again")
+        missing = [index for index, found in enumerate(rows) if found is None]
+        tasks = [(index, study.run_piece, identities[index]) for index in missing]
+        reused = len(pieces) - len(missing)
         with (
             reporter(progress, f"pieces of {study.name}", len(pieces)) as tell,
             closing(_computed(tasks, jobs, dask)) as results,
@@ -95,7 +94,8 @@ def run_pieces(
                 rows[index] = store.decode(text)
                 tell(1)
     except KeyboardInterrupt:
-        finished = sum(found is not None for found in rows)
+        pairs = zip(rows, identities, strict=True)
+        finished = sum(found is not None or kept.has(identity) for found, identity in pairs)
         raise StudyInterrupted(finished, len(pieces), kept.folder) from None
     return Run([found for found in rows if found is not None], reused, tuple(notices))
 

@@ -79,6 +79,11 @@ class Store:
             return None
         return self.folder / f"{_hash(_canonical(identity))[:32]}.json"
 
+    def has(self, identity: Mapping[str, Any]) -> bool:
+        """Whether this piece is kept, whole or damaged."""
+        path = self.path(identity)
+        return path is not None and path.exists()
+
     def write(self, identity: Mapping[str, Any], rows: str) -> None:
         """Keeps the encoded rows of a piece: the whole file or nothing."""
         path = self.path(identity)

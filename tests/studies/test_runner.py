@@ -66,6 +66,23 @@ def test_an_interrupted_study_goes_on(squares: Squares, tmp_path: Path) -> None:
     assert list(result.frame["third"]) == TENTHS
 
 
+def test_interrupted_while_earlier_pieces_are_read(
+    squares: Squares, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(squares, tmp_path, numbers=(2, 4, 7))
+    read, calls = store.Store.read, []
+
+    def interrupted(self: store.Store, identity: Any) -> Any:
+        calls.append(identity)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return read(self, identity)
+
+    monkeypatch.setattr(store.Store, "read", interrupted)
+    with pytest.raises(StudyInterrupted, match="3 of 4 pieces are kept in .*pieces"):
+        run(squares, tmp_path, numbers=(2, 4, 7, 9))
+
+
 def test_interrupted_without_a_folder(squares: Squares) -> None:
     squares.fails_at = 2
     with pytest.raises(StudyInterrupted, match="nothing is kept"):
