@@ -16,13 +16,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numba
 import pytest
 
 from loopbp.kernels import compile
 
 KERNELS = Path(compile.__file__).parent
-JIT = not vars(numba.config)["DISABLE_JIT"]
 posix = pytest.mark.skipif(os.name != "posix", reason="owners and modes are POSIX")
 
 INNER = """

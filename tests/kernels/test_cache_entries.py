@@ -14,10 +14,8 @@ from typing import Any
 import numba
 import pytest
 
-from loopbp.kernels import cache, compile
+from loopbp.kernels import cache
 
-KERNELS = Path(compile.__file__).parent
-JIT = not vars(numba.config)["DISABLE_JIT"]
 posix = pytest.mark.skipif(os.name != "posix", reason="owners and modes are POSIX")
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -13,9 +11,7 @@ import pytest
 
 from loopbp.kernels import compile
 
-KERNELS = Path(compile.__file__).parent
 JIT = not vars(numba.config)["DISABLE_JIT"]
-posix = pytest.mark.skipif(os.name != "posix", reason="owners and modes are POSIX")
 
 
 @compile.kernel
