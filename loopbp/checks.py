@@ -1,4 +1,4 @@
-"""Checks of what comes in from outside: one clear error, before anything has happened.
+"""Checks of what comes in from outside: one clear error, before anything has changed.
 
 Every function takes the argument's name first, so that the message can say which argument it
 was, what was expected and what came. Each returns the checked value in the form that the rest

@@ -118,7 +118,7 @@ class Network:
     ) -> None:
         self.architecture = _architecture(sizes, hidden, output, loss, dtype)
         self._theta = _initial(self.architecture, init, std, seed)
-        self._W = self.architecture.views(self._theta)
+        self._views = self.architecture.views(self._theta)
 
     @property
     def theta(self) -> FloatArray:
@@ -135,7 +135,7 @@ class Network:
     @property
     def W(self) -> tuple[FloatArray, ...]:
         """Views (n_l + 1, n_{l+1}) into theta; row 0 holds the biases."""
-        return self._W
+        return tuple(self._views)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"architecture": self.architecture, "theta": self._theta}
@@ -143,7 +143,7 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.architecture = state["architecture"]
         self._theta = state["theta"]
-        self._W = self.architecture.views(self._theta)  # a copied view would be an array of its own
+        self._views = self.architecture.views(self._theta)  # copied, they would be on their own
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -219,9 +219,9 @@ class Network:
         losses = np.empty(len(inputs), self.dtype)
         grad = self.architecture.views(np.empty_like(self.theta))
         sums = losses, grad, divisor
-        if not solver.gradient_only(self.architecture, self.W, inputs, targets, *sums):
+        if not solver.gradient_only(self.architecture, self._views, inputs, targets, *sums):
             self._check_numbers(given)
-        return Gradients(solver.total_loss(losses, divisor), grad)
+        return Gradients(solver.total_loss(losses, divisor), tuple(grad))
 
     def predict(self, X: ArrayLike, *, engine: str = "auto", batch_size: int = 1024) -> FloatArray:
         """The outputs x^(L), shape (N, n_L), of the network's dtype.
@@ -237,7 +237,7 @@ class Network:
         checked = False
         for start in range(0, len(inputs), size):
             batch = slice(start, start + size)
-            sound = solver.predict(self.architecture, self.W, inputs[batch], outputs[batch])
+            sound = solver.predict(self.architecture, self._views, inputs[batch], outputs[batch])
             if not (sound or checked):
                 self._check_numbers(given)
                 checked = True
@@ -265,7 +265,7 @@ class Network:
             work = buffers.first(len(inputs[part]))
             work.x[0][:, 1:] = inputs[part]
             work.y[...] = targets[part]
-            solver.forward(self.architecture, self.W, work)
+            solver.forward(self.architecture, self._views, work)
             if not (checked or engines.are_sound(work.S)):
                 self._check_numbers(given)
                 checked = True
@@ -582,7 +582,7 @@ def _trace(net: Network, X: ArrayLike, Y: ArrayLike | None, name: str, reduction
         solver.forward(net.architecture, W, work)
         if not engines.are_sound(work.S):
             net._check_numbers(given)
-        return Trace(net.architecture, solver.name, reduction, W, work.x, work.S)
+        return Trace(net.architecture, solver.name, reduction, tuple(W), work.x, work.S)
     work.y[...] = targets
     divisor = len(given) if reduction == "mean" else 1
     grad = net.architecture.views(np.empty_like(net.theta))
@@ -593,11 +593,11 @@ def _trace(net: Network, X: ArrayLike, Y: ArrayLike | None, name: str, reduction
         net.architecture,
         solver.name,
         reduction,
-        W,
+        tuple(W),
         work.x,
         work.S,
         work.delta,
-        grad,
+        tuple(grad),
         work.losses,
         work.y,
         solver.total_loss(work.losses, divisor),

@@ -182,7 +182,8 @@ def fit(
     net : Network
         Its weights are modified in place.
     X, Y : array (N, n_0); array (N, n_L) or integer labels (N,)
-        The training set, as in `Network.backprop`.
+        The training set, as in `Network.backprop`. Arrays of the network's dtype are not copied:
+        they must stay as they are until the training ends.
     epochs : int
         Passes over the training set; 0 is allowed and does nothing.
     batch_size : int
@@ -394,7 +395,10 @@ def _locate(
             net.theta[...] = before
             for l, w in enumerate(net.architecture.views(after)):
                 _raise_if_not_finite(epoch, step, "w", l, w)
-    raise AssertionError("the epoch that was not finite is finite when it is repeated")
+    raise RuntimeError(
+        "X, Y: expected arrays that stay as they are until the training ends; an epoch that was "
+        "not finite is finite when it is repeated"
+    )
 
 
 def _in_order_of_computation(

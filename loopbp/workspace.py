@@ -44,7 +44,10 @@ class _Memory:
 
 
 class Views(tuple[FloatArray, ...]):
-    """Arrays that lie one after another in the vector `flat`; copied or pickled, a plain tuple."""
+    """Arrays that lie one after another in the vector `flat`, which engines may take instead.
+
+    For engines only: what users see are plain tuples, since others know no tuples of another type.
+    """
 
     flat: FloatArray
 
@@ -52,9 +55,6 @@ class Views(tuple[FloatArray, ...]):
         views = super().__new__(cls, arrays)
         views.flat = flat
         return views
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return tuple, (list(self),)
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,8 @@ def statistics_memory(width: int, dtype: np.dtype[Any]) -> Memory:
 class Descent:
     """What gradient descent works on; the caller owns every array.
 
-    theta and grad (P,); inputs (N, n_0) and targets (N, n_L) of the whole training set, read only;
+    theta and grad (P,); inputs (N, n_0) and targets (N, n_L) of the whole training set, which are
+    read during the whole run, and copied if they share memory with theta;
     work, a workspace of at least min(batch_size, N) examples, with an importance if there is one;
     observer: what the statistics need, None if nothing is recorded.
     importance (N,), c ≥ 0: a step's loss and gradient are Σ_n c_n f_n / Σ_n c_n, means where it is
@@ -217,7 +218,10 @@ class Descent:
     penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        self.inputs, self.targets = for_loops(self.inputs), for_loops(self.targets)
+        inputs, targets = for_loops(self.inputs), for_loops(self.targets)
+        own = [np.may_share_memory(array, self.theta) for array in (inputs, targets)]
+        self.inputs = inputs.copy() if own[0] else inputs
+        self.targets = targets.copy() if own[1] else targets
         if self.importance is not None:
             self.importance = for_loops(self.importance)
 

@@ -42,7 +42,7 @@ def backpropagate(
     """Σ_n ∂f_n/∂w / divisor and each f_n; returns whether the sums are sound, see `are_sound`.
 
     Modified in place: losses (N,); rows; gradient, whose grad it fills. Read: data, the N examples;
-    step, for its types alone.
+    step, of which nothing is used.
     """
     batch, inputs, targets, importance = data
     N = losses.shape[0]

@@ -68,7 +68,8 @@ LARGEST, TOTAL, LOSSES, IMPORTANCE = range(4)
 #: step has λ = α / divisor. The others are the arguments of the rule's kernel, in order.
 NUMBERS, DECAY, PENALTY = 10, 8, 9
 
-#: Rows of W that `pass_weights` takes at a time: a multiple of the width of every panel.
+#: Rows of W that `pass_weights` takes at a time: a multiple of the width of every panel. Half as
+#: many with several threads, so that these have about as much to do.
 CHUNK = 128
 
 #: With fewer examples it takes more rows, since a row of W then meets fewer numbers of x.

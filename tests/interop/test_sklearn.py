@@ -560,3 +560,13 @@ def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(ImportError, match=r'pip install "loopbp\[sklearn\]"'):
         import loopbp.interop.sklearn  # noqa: F401
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_an_estimator_on_a_file_in_memory_goes_on(solver, tmp_path):
+    X, y = load_iris(return_X_y=True)
+    models = [MLPClassifier((5,), solver=solver, max_iter=2, random_state=0).fit(X, y)]
+    joblib.dump(models[0], tmp_path / "model")
+    models.append(joblib.load(tmp_path / "model", mmap_mode="r"))  # arrays that cannot be written
+    first, second = (model.partial_fit(X, y).coefs_[0] for model in models)
+    assert first.tobytes() == second.tobytes()

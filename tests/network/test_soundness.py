@@ -101,10 +101,44 @@ def test_training_keeps_no_second_copy_of_the_inputs():
     assert np.shares_memory(descent.inputs, X)
 
 
+@pytest.mark.parametrize("engine", EXACT)
+def test_inputs_and_targets_that_are_the_weights_themselves(engine):
+    def trained(taken: Callable[[Any], Any]) -> Any:
+        net = Network([3, 3, 3], "tanh", "identity", "sse", seed=0)
+        shared, weights = taken(net.W[1]), taken(net.W[0])
+        net.fit(shared, weights, epochs=3, batch_size=2, engine=engine, progress=False)
+        return net.theta
+
+    assert trained(lambda W: W).tobytes() == trained(np.copy).tobytes()
+
+
+def test_inputs_that_change_while_they_are_used():
+    X = inputs()
+    known, calls = X.copy(), []
+
+    def change(_: Any) -> None:
+        calls.append(_)
+        X[...] = np.nan if len(calls) % 2 else known
+
+    net = Network([3, 4, 2], "relu", "identity", "sse", seed=0)
+    with pytest.raises(RuntimeError, match="^X, Y: expected arrays that stay as they are"):
+        net.fit(X, [0, 1] * (N // 2), epochs=9, batch_size=1, progress=change)
+
+
+def test_weights_and_gradients_are_plain_tuples():
+    # JAX, torch.utils and Numba take another type of tuple for something else
+    net = Network([3, 2], seed=0)
+    trace, found = net.backprop(inputs(), [0] * N), net.gradients(inputs(), [0] * N)
+    for arrays in (net.W, trace.W, trace.grad, found.grad, net.forward(inputs()).W):
+        assert type(arrays) is tuple
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))])
 def test_copied_weights_are_arrays_of_their_own(copied):
     net = Network([3, 2], seed=0)
     views = copied(net.W)
-    assert type(views) is tuple
     views[0][...] = 7
     assert not (net.theta == 7).any()
+    other = copied(net)
+    other.theta[...] = 7
+    assert (other.W[0] == 7).all() and not (net.theta == 7).any()

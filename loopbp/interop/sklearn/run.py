@@ -69,6 +69,8 @@ class Run:
     ) -> None:
         self._net, self._stepper, self._alpha = net, stepper, alpha
         self._engine = find("auto")
+        vectors = (np.require(v, requirements="W") for v in stepper.state.vectors)
+        stepper.state.vectors = tuple(vectors)  # read-only in an estimator on a file in memory
         self._descent = Descent(
             theta=net.theta,
             grad=np.empty_like(net.theta),
