@@ -85,6 +85,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: int = 10,
+        max_fun: int = 15000,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -108,6 +109,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
 
     # --- What the two estimators differ in -------------------------------------------------------
 
@@ -461,6 +463,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
         real("epsilon", self.epsilon, low=0, open_low=True)
         if self.n_iter_no_change != np.inf:
             integer("n_iter_no_change", self.n_iter_no_change, low=1)
+        integer("max_fun", self.max_fun, low=1)
 
     def _hidden_sizes(self) -> tuple[int, ...]:
         """`hidden_layer_sizes` as integers."""

@@ -25,7 +25,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     What differs from scikit-learn's:
 
-    - `solver` is "sgd" or "adam". There is no "lbfgs", and so no `max_fun`.
+    - `solver` is "sgd" or "adam". There is no "lbfgs", which alone would use `max_fun`.
     - No sparse X; `sample_weight` is not negative.
     - `momentum` is less than 1. Adam's `epsilon` stands beside √v̂, as in the paper, and not
       beside √v.
@@ -84,6 +84,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         With "adam": what is added to √v̂.
     n_iter_no_change : int, default=10
         More epochs than this without an improvement end training.
+    max_fun : int, default=15000
+        Not used: in scikit-learn's, the limit of "lbfgs".
 
     Attributes
     ----------

@@ -36,7 +36,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         Of the hidden layers, as in `MLPClassifier`.
     solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, \
 random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, \
-validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change
+validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         As in `MLPClassifier`.
 
     Attributes
@@ -83,6 +83,7 @@ feature_names_in_, n_layers_, n_outputs_, out_activation_, gradient_report_
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: int = 10,
+        max_fun: int = 15000,
     ) -> None:
         super().__init__(
             hidden_layer_sizes,
@@ -107,6 +108,7 @@ feature_names_in_, n_layers_, n_outputs_, out_activation_, gradient_report_
             beta_2=beta_2,
             epsilon=epsilon,
             n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
         )
         self.loss = loss
 
