@@ -83,6 +83,7 @@ class Run:
             importance=importance,
             penalty=alpha,
         )
+        self._squares = self._sum_of_squares()
 
     @np.errstate(all="ignore")
     def epoch(self, order: Indices) -> tuple[float, float]:
@@ -96,14 +97,14 @@ class Run:
         starts = np.arange(0, len(order), self._descent.batch_size)
         counts = np.diff(starts, append=len(order))
         sums = self._sums(order, starts, counts)
-        before = self._squares()
+        before = self._squares
         self._descent.optimizer = self._stepper.optimizer
         loss = self._engine.descend(self._net.architecture, self._descent, order).loss
         if not np.isfinite(loss[-1]):
             return float(loss[-1]), 0.0
         total = float((loss * counts).sum())
-        after, steps = self._squares(), len(starts)
-        squares = before + (after - before) * np.arange(steps) / steps
+        self._squares, steps = self._sum_of_squares(), len(starts)
+        squares = before + (self._squares - before) * np.arange(steps) / steps
         penalty = float((squares * counts / sums).sum())
         return total / len(order), self._alpha / 2 * penalty / len(order)
 
@@ -120,9 +121,9 @@ class Run:
             )
         return sums
 
-    def _squares(self) -> float:
-        """Σ w² without the biases; 0 where nobody needs it."""
+    def _sum_of_squares(self) -> float:
+        """Σ w² without the biases, added up in float64 and in order; 0 where nobody needs it."""
         if not self._alpha:
             return 0.0
-        flat = (W[1:].reshape(-1) for W in self._net.W)
-        return float(sum(np.dot(w, w) for w in flat))
+        flat = (W[1:].reshape(-1).astype(np.float64) for W in self._net.W)
+        return sum(self._engine.total_loss(w * w, 1) for w in flat)
