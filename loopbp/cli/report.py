@@ -73,6 +73,7 @@ def _trained(
     from loopbp.report import PRESETS, gradient_report
     from loopbp.training import NonFiniteError
 
+    from .ahead import statistics_compiled_ahead
     from .job import Job, check_folder
 
     with terminal.activity("reading") as activity:
@@ -82,7 +83,8 @@ def _trained(
         every = reporting.every
         if every is None:
             every = max(EVERY, math.ceil(job.steps / MOST_STEPS))
-        outcome = job.train(activity, report=Recording(every=every))
+        with statistics_compiled_ahead(job.engine, job.net.dtype.name):
+            outcome = job.train(activity, report=Recording(every=every))
         if outcome.empty:
             outcome.leave()
         activity.begin("drawing the report")

@@ -75,6 +75,12 @@ def cache_folder() -> Path | None:
     return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "loopbp"
 
 
+def is_empty() -> bool:
+    """Whether there is a cache on disk, and nothing in it yet of the version that runs."""
+    folder = _version_folder()
+    return folder is not None and not folder.exists()
+
+
 def sources_digest() -> str | None:
     """SHA-256 over the names and contents of all Python files of this folder; None without any."""
     folder = Path(__file__).parent

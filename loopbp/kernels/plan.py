@@ -143,12 +143,18 @@ def code(dtype: np.dtype[Any], threaded: bool, watched: bool = False) -> Table:
         addresses[epoch.DIVIDE_WEIGHTS] = address(epoch.divide_weights, *divided, *parameters)
     if watched:
         statistics = (*_recorded(vector, matrix), weights, rows, gradient, table, indices)
-        addresses[epoch.OBSERVE] = address(observation.observe, *_observed(vector))
+        addresses[epoch.OBSERVE] = compile_statistics(dtype)
         addresses[epoch.STATISTICS] = address(epoch.pass_statistics, *[integer] * 4, *statistics)
         if threaded:
             where = address(epoch.divide_statistics, *divided, *statistics)
             addresses[epoch.DIVIDE_STATISTICS] = where
     return addresses
+
+
+def compile_statistics(dtype: np.dtype[Any]) -> int:
+    """Compiles `observation.observe`, or loads it; returns its address."""
+    vector = numba.types.Array(numba.from_dtype(dtype), 1, "C")
+    return address(observation.observe, *_observed(vector))
 
 
 def _recorded(vector: Any, matrix: Any) -> tuple[Any, Any]:
