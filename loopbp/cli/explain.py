@@ -19,6 +19,7 @@ FORMATS = ("terminal", "markdown", "latex", "html", "json")
 
 
 def explain(
+    context: typer.Context,
     network: NetworkOptions,
     name: Annotated[
         str,
@@ -87,7 +88,10 @@ def explain(
     ] = None,
     lecture: Annotated[
         bool,
-        typer.Option("--lecture", help="The whole derivation of the worked example, as Markdown."),
+        typer.Option(
+            "--lecture",
+            help="The whole derivation of the worked example, as Markdown; only --out with it.",
+        ),
     ] = False,
 ) -> None:
     """Derive one weight's gradient: formula, numbers, paths, matrices.
@@ -100,6 +104,8 @@ def explain(
 
     from .job import check_file
 
+    if lecture:
+        _nothing_but_out(context)
     choice("format", format_, FORMATS)
     if out is not None:
         check_file("out", out)
@@ -121,6 +127,20 @@ def explain(
         net, name, X, Y, n=_example(example), notation=notation, engine=network.engine
     )
     _deliver(_text(derivation, format_, to_file=out is not None), out)
+
+
+def _nothing_but_out(context: typer.Context) -> None:
+    """Raises where options or arguments were given that the lecture has no use for; names them."""
+    given = []
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        # the enumeration of the sources stands in another module from version to version of typer
+        if name not in ("lecture", "out") and source is not None and source.name == "COMMANDLINE":
+            option = parameter.param_type_name == "option"
+            given.append(parameter.opts[0] if option else str(parameter.metavar))
+    if given:
+        raise ValueError(f"lecture: expected no more than --out with it; got {', '.join(given)}")
 
 
 def _from_data(

@@ -130,6 +130,23 @@ def test_the_lecture(empty_folder):
     assert text.startswith("# Backpropagation, derived by its indices")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("w_zz", "--example", "99", "--network", "no.npz"), {"NAME", "--example", "--network"}),
+        # a default that is said has no effect, too
+        (("--format", "terminal", "--task", "auto"), {"--format", "--task"}),
+        (("--hidden", "relu", "--out", "lecture.md"), {"--hidden"}),
+    ],
+)
+def test_what_has_no_effect_on_the_lecture_is_refused(arguments, named, empty_folder):
+    result = run("--lecture", *arguments, code=2)
+    expected, got = " ".join(result.stderr.split()).split("; got ")
+    assert expected == "Error: lecture: expected no more than --out with it"
+    assert set(got.split(", ")) == named
+    assert result.stdout == "" and not (empty_folder / "lecture.md").exists()
+
+
 def test_a_terminal_without_unicode():
     result = subprocess.run(
         [sys.executable, "-m", "loopbp", "explain", "delta_2^(1)"],
