@@ -13,11 +13,13 @@ from .options import DataOptions, NetworkOptions
 
 if TYPE_CHECKING:
     from loopbp.derivation import Derivation
+    from loopbp.network import Network
 
 FORMATS = ("terminal", "markdown", "latex", "html", "json")
 
 
 def explain(
+    context: typer.Context,
     network: NetworkOptions,
     name: Annotated[
         str,
@@ -34,7 +36,7 @@ def explain(
             "--network",
             metavar="FILE",
             show_default="2-2-2-2, worked example",
-            help="A saved network; together with --data.",
+            help="A saved network; together with --data, or with --inputs and --targets.",
         ),
     ] = None,
     data: Annotated[
@@ -45,6 +47,20 @@ def explain(
             help="digits, mnist, a folder, FILE.csv or FILE.npz, as for the other commands.",
         ),
     ] = None,
+    inputs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,X,…",
+            show_default="the worked example's, or 1,0.5,-1,…",
+            help="The inputs of one example of your own, instead of --data.",
+        ),
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="Y,Y,…", show_default="the worked example's, or 1,0,0,…", help="Its targets."
+        ),
+    ] = None,
     target: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="Column of a CSV file to predict; again for several."),
@@ -52,7 +68,10 @@ def explain(
     task: Annotated[
         str, typer.Option(metavar="NAME", help="classification, regression or auto.")
     ] = "auto",
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the weights of a new network.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", show_default="0", help="Of the weights of a new network."),
+    ] = None,
     example: Annotated[
         str,
         typer.Option(metavar="N|mean", help="The example, from 0; or the mean over all of them."),
@@ -69,18 +88,24 @@ def explain(
     ] = None,
     lecture: Annotated[
         bool,
-        typer.Option("--lecture", help="The whole derivation of the worked example, as Markdown."),
+        typer.Option(
+            "--lecture",
+            help="The whole derivation of the worked example, as Markdown; only --out with it.",
+        ),
     ] = False,
 ) -> None:
     """Derive one weight's gradient: formula, numbers, paths, matrices.
 
     Without options the network is a worked example, 2-2-2-2 with identity: short enough for the
-    blackboard. --hidden, --output, --loss and --dtype change it.
+    blackboard. --hidden, --output, --loss and --dtype change it, --inputs and --targets its
+    example. With --sizes and --inputs the network is the one of `loopbp page`.
     """
     from loopbp.checks import choice
 
     from .job import check_file
 
+    if lecture:
+        _nothing_but_out(context)
     choice("format", format_, FORMATS)
     if out is not None:
         check_file("out", out)
@@ -89,8 +114,13 @@ def explain(
 
         _deliver(written(), out)
         return
-    options = DataOptions(data=data or "digits", target=target, task=task, seed=seed)
-    net, X, Y = _problem(network, options, saved, data is not None)
+    if data is not None:
+        _leave_out("data", inputs=inputs, targets=targets)
+        options = DataOptions(data=data, target=target, task=task, seed=seed or 0)
+        net, X, Y = _from_data(network, options, saved, seed)
+    else:
+        _need_data(target=target, task=None if task == "auto" else task)
+        net, X, Y = _one_example(network, saved, seed, inputs, targets)
     from loopbp.derivation import explain as derive
 
     derivation = derive(
@@ -99,27 +129,94 @@ def explain(
     _deliver(_text(derivation, format_, to_file=out is not None), out)
 
 
-def _problem(
-    network: NetworkOptions, data: DataOptions, saved: Path | None, given: bool
-) -> tuple[Any, Any, Any]:
-    """The network and the examples that the options name; the worked example without any."""
-    if given or saved is not None:
-        from . import job
+def _nothing_but_out(context: typer.Context) -> None:
+    """Raises where options or arguments were given that the lecture has no use for; names them."""
+    given = []
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        # the enumeration of the sources stands in another module from version to version of typer
+        if name not in ("lecture", "out") and source is not None and source.name == "COMMANDLINE":
+            option = parameter.param_type_name == "option"
+            given.append(parameter.opts[0] if option else str(parameter.metavar))
+    if given:
+        raise ValueError(f"lecture: expected no more than --out with it; got {', '.join(given)}")
 
-        with terminal.activity("reading"):
-            dataset = job.read_data(data)
-            net = job.build_network(network, dataset, data.seed, saved, "network")
-        return net, dataset.X, dataset.Y
+
+def _from_data(
+    network: NetworkOptions, data: DataOptions, saved: Path | None, seed: int | None
+) -> tuple[Network, Any, Any]:
+    """The examples that the options name, and a network that fits them."""
+    from . import job
+
+    if saved is not None and seed is not None:
+        raise ValueError(f"seed: the network in {saved} has its own weights; leave it out")
+    with terminal.activity("reading"):
+        dataset = job.read_data(data)
+        net = job.build_network(network, dataset, data.seed, saved, "network")
+    return net, dataset.X, dataset.Y
+
+
+def _one_example(
+    network: NetworkOptions,
+    saved: Path | None,
+    seed: int | None,
+    inputs: str | None,
+    targets: str | None,
+) -> tuple[Network, Any, Any]:
+    """The example that was typed, and its network; the worked example where neither was given."""
+    from . import one_example
+
+    typed = inputs is not None or targets is not None
+    options = {name: getattr(network, name) for name in network.given()} | {"seed": seed}
+    if saved is None and not (typed and network.sizes):
+        return _worked(options, inputs, targets)
+    if not typed:
+        raise ValueError(
+            f"network: expected --data, or --inputs and --targets, with {saved}; got neither"
+        )
+    net = (
+        one_example.new_network(**options)
+        if saved is None
+        else one_example.saved_network(saved, options)
+    )
+    x, y = one_example.example(net, inputs, targets)
+    return net, [x], [y]
+
+
+def _worked(
+    options: dict[str, Any], inputs: str | None, targets: str | None
+) -> tuple[Network, Any, Any]:
+    """The worked example, as far as the options leave it as it is."""
     from loopbp.derivation import INPUT, TARGET, worked_network
 
-    for option in ("sizes", "init", "std"):
-        if getattr(network, option) is not None:
-            raise ValueError(f"{option}: the worked example has its own; expected --data with it")
-    chosen = ("hidden", "output", "loss", "dtype")
-    fields = {field: value for field in chosen if (value := getattr(network, field)) is not None}
-    if "," in fields.get("hidden", ""):
-        fields["hidden"] = fields["hidden"].split(",")
-    return worked_network(**fields), INPUT, TARGET
+    from . import one_example
+
+    for name in ("sizes", "init", "std", "seed"):
+        if options.pop(name, None) is not None:
+            needed = "--inputs" if name == "sizes" else "--sizes and --inputs"
+            raise ValueError(
+                f"{name}: the worked example has its own; expected {needed}, or --data, with it"
+            )
+    if "," in options.get("hidden", ""):
+        options["hidden"] = options["hidden"].split(",")
+    net = worked_network(**options)
+    x, y = one_example.example(net, inputs, targets)
+    return net, INPUT if inputs is None else [x], TARGET if targets is None else [y]
+
+
+def _leave_out(beside: str, **options: str | None) -> None:
+    """Raises for an option that was given beside one which excludes it."""
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"{name}: expected no --{beside} with it; got both")
+
+
+def _need_data(**options: Any) -> None:
+    """Raises for an option that says how to read data, where there is none."""
+    for name, value in options.items():
+        if value:
+            raise ValueError(f"{name}: expected --data with it")
 
 
 def _example(text: str) -> int | str:

@@ -19,6 +19,7 @@ from .spelling import (
     join,
     negated,
     number,
+    of_example,
     operand,
     operator,
     shown_exactly,
@@ -183,9 +184,9 @@ def _mean_rule(subject: Subject) -> list[Block]:
     divisor = subject.divisor
     assert divisor is not None
     delta, source = notation.delta(l, j), notation.output(l, i)
-    product = delta if i == 0 else delta + GAP + source
+    product = of_example(delta if i == 0 else delta + GAP + source)
     over = Piece(f"1/{N:,}\u00a0", rf"\frac{{1}}{{{N}}} ", f"<mfrac><mn>1</mn><mn>{N}</mn></mfrac>")
-    sign = sum_sign("n", N)
+    sign = sum_sign("n", N - 1, first=0)
     formula_side = (sign + product,) if divisor == 1 else (over + sign + product,)
     products = subject.products
     sides = (("=", formula_side), _value_side(subject.value))
@@ -193,8 +194,8 @@ def _mean_rule(subject: Subject) -> list[Block]:
     what = "Each example's product"
     if N > MOST_EXAMPLES:
         by_size = sorted(range(N), key=lambda n: -abs(products[n]))
-        order = sorted(by_size[:LARGEST_EXAMPLES])
-        what = f"The {LARGEST_EXAMPLES} largest of the {N:,} examples' products"
+        order = by_size[:LARGEST_EXAMPLES]
+        what = f"The {LARGEST_EXAMPLES} largest of the {N:,} examples' products, by size"
     rows: list[tuple[Sentence, ...]] = []
     for n in order:
         assert subject.trace.delta is not None
@@ -203,11 +204,13 @@ def _mean_rule(subject: Subject) -> list[Block]:
     shown = subject.example.n
     return [
         Heading(("Rule",)),
-        Paragraph((f"The {subject.which}, n counted from 0:",)),
+        Paragraph(
+            (f"The {subject.which}, n counted from 0; what is in brackets is that of example n:",)
+        ),
         Equation(subject.derivative, sides),
         Paragraph((f"{what}:",)),
         Table((("n",), (delta,), (source if i else "1",), ("product",)), tuple(rows)),
-        Paragraph((f"From here on: example {shown}, whose product is the largest.",)),
+        Paragraph((f"From here on: example {shown}, whose product is the largest by size.",)),
         equation(subject, Builder(subject.example).gradient(subject.place), subject.derivative),
     ]
 

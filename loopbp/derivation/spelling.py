@@ -122,6 +122,16 @@ def bracketed(piece: Piece, left: str = "(", right: str = ")") -> Piece:
     )
 
 
+def of_example(piece: Piece) -> Piece:
+    """(…)ₙ, what example n has in place of the piece; valid in every notation."""
+    inside = bracketed(piece)
+    return Piece(
+        inside.plain + "ₙ",
+        f"{inside.latex}_{{n}}",
+        f"<msub>{inside.mathml}<mi>n</mi></msub>",
+    )
+
+
 def transposed(piece: Piece) -> Piece:
     """The transpose of a matrix."""
     return Piece(
@@ -137,9 +147,9 @@ def negated(piece: Piece) -> Piece:
     return Piece("−" + piece.plain, "-" + piece.latex, minus + piece.mathml)
 
 
-def sum_sign(index: str, last: int | None, *, skip: str = "") -> Piece:
-    """Σ over the index, up to `last`."""
-    below = f"{index}{skip}" if last is None else f"{index}=1"
+def sum_sign(index: str, last: int | None, *, first: int = 1) -> Piece:
+    """Σ over the index, from `first` up to `last`."""
+    below = index if last is None else f"{index}={first}"
     lowered = index.translate(_LOWERED)
     plain = f"Σ{lowered}" if last is None else f"Σ({below}…{last:,})"
     upper = "" if last is None else f"^{{{last}}}"

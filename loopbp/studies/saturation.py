@@ -12,7 +12,7 @@ from ..optimizers import SGD
 from ..report.formats import percent, prose
 from ..trace import Trace
 from ..training import NonFiniteError
-from . import data
+from . import blown_up, data
 from .pieces import SEED, product, score
 from .study import Column, Parameters, Rows, Study, derived_seed, known
 
@@ -185,7 +185,8 @@ def read(frame: pd.DataFrame) -> list[str]:
                 f"{prose(small['loss'], 3)}"
             )
         paragraphs.append(text + ".")
-    return paragraphs
+    runs = _runs(frame)
+    return paragraphs + blown_up.read(runs["loss_start"], runs["loss"])
 
 
 def draw(frame: pd.DataFrame) -> Figure:

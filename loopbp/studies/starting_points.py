@@ -10,7 +10,7 @@ import numpy as np
 from ..optimizers import SGD
 from ..report.formats import percent, prose
 from ..training import NonFiniteError
-from . import data
+from . import blown_up, data
 from .pieces import SEED, product, score, std_of
 from .study import Column, Parameters, Rows, Study, derived_seed, known
 
@@ -141,7 +141,15 @@ def read(frame: pd.DataFrame) -> list[str]:
             "Zeros are not a start: all nodes of a hidden layer compute the same and stay the same "
             f"for ever. The loss falls by {percent(max(share, 0.0))} in {epochs} epochs."
         )
-    return paragraphs
+    return paragraphs + _blown_up(frame)
+
+
+def _blown_up(frame: pd.DataFrame) -> list[str]:
+    """In how many runs the loss has risen; a run that stopped early has fewer epochs."""
+    runs = frame.groupby(["init", "seed"], sort=False)
+    start, end = (runs["loss"].nth(at).to_numpy() for at in (0, -1))
+    stopped = (runs["epoch"].max() < frame["epoch"].max()).to_numpy()
+    return blown_up.read(start, end, stopped)
 
 
 def _second(medians: pd.Series[float]) -> str | None:

@@ -12,7 +12,7 @@ from ..optimizers import SGD
 from ..report.formats import listing, percent, prose
 from ..report.presets import VANISHED
 from ..training import NonFiniteError
-from . import data
+from . import blown_up, data
 from .pieces import SEED, magnitudes, product, score, std_of
 from .study import Column, Parameters, Rows, Study, derived_seed
 
@@ -97,13 +97,12 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ratio(rows: pd.DataFrame, column: str) -> float:
-    """First layer over last, the geometric mean over the seeds; 0 where the first is all zero."""
+    """First layer over last, the geometric mean over the seeds; 0 where the first is 0 in a run."""
     first = rows[rows["l"] == 0].set_index("seed")[column]
     last = rows[rows["l"] == rows["l"].max()].set_index("seed")[column]
-    ratios = (first / last).to_numpy()
-    if (ratios == 0).any():
+    if (first == 0).any():  # of the last layer, too, it may be 0
         return 0.0
-    return float(np.exp(np.log(ratios).mean()))
+    return float(np.exp(np.log((first / last).to_numpy()).mean()))
 
 
 def read(frame: pd.DataFrame) -> list[str]:
@@ -113,19 +112,8 @@ def read(frame: pd.DataFrame) -> list[str]:
     )
     deepest, shallowest = table["depth"].max(), table["depth"].min()
     deep = table[table["depth"] == deepest]
-    low: Any = deep.loc[deep["start"].idxmin()]
-    paragraphs = [
-        f"Before any training, a network with {deepest} hidden layers of {low['g']} nodes and "
-        f"{low['init']} initial weights has a mean |∂f/∂w| in its first layer that is "
-        f"{prose(low['start'])} times that of its last layer."
-    ]
     alive = deep[deep["start"] > 0]
-    if len(alive) and len(deep) > 1:
-        even: Any = alive.loc[np.log(alive["start"]).abs().idxmin()]
-        paragraphs[0] += (
-            f" With {even['g']} and {even['init']} weights, the most even of the {len(deep)} "
-            f"settings, the ratio is {prose(even['start'])}."
-        )
+    paragraphs = _lowest_and_most_even(alive, len(deep)) if len(alive) else []
     factors = []
     for name, rows in table.groupby("g", sort=False):
         slopes = [_per_layer(group) for _, group in rows.groupby("init", sort=False)]
@@ -140,18 +128,69 @@ def read(frame: pd.DataFrame) -> list[str]:
             f"ratio by {listing(factors)}, depending on the initial weights. Where this "
             "factor is below 1, the gradient falls geometrically with the depth."
         )
+    paragraphs += _without_a_ratio(table)
     gone = table[table["start"] < VANISHED]
     reached = table[table["start"] >= VANISHED]
     column, word = ("accuracy", "test accuracy") if table["accuracy"].notna().any() else (
         "loss", "test loss")  # fmt: skip
     show = percent if column == "accuracy" else prose
+    others = "the others"
+    if len(gone) + len(reached) < len(table):
+        others = f"the {len(reached)} with a larger one"
     if len(gone) and len(reached):
         paragraphs.append(
             f"In {len(gone)} of {len(table)} settings the ratio is below {prose(VANISHED)} at the "
             f"start. After training, the median {word} is {show(float(gone[column].median()))} "
-            f"there, against {show(float(reached[column].median()))} in the others."
+            f"there, against {show(float(reached[column].median()))} in {others}."
         )
-    return paragraphs
+    return paragraphs + _blown_up(frame)
+
+
+def _lowest_and_most_even(alive: Any, settings: int) -> list[str]:
+    """The extremes of the ratio among the deepest networks that have one, of so many settings."""
+    low = alive.loc[alive["start"].idxmin()]
+    text = (
+        f"Before any training, a network with {low['depth']} hidden layers of {low['g']} nodes and "
+        f"{low['init']} initial weights has a mean |∂f/∂w| in its first layer that is "
+        f"{prose(low['start'])} times that of its last layer."
+    )
+    if len(alive) > 1:
+        even = alive.loc[np.log(alive["start"]).abs().idxmin()]
+        which = "" if len(alive) == settings else " whose gradient is not 0"
+        text += (
+            f" With {even['g']} and {even['init']} weights, the most even of the {len(alive)} "
+            f"settings{which}, the ratio is {prose(even['start'])}."
+        )
+    return [text]
+
+
+def _without_a_ratio(table: pd.DataFrame) -> list[str]:
+    """The settings whose gradient is 0 before training, and those where it is not finite."""
+    reasons = {
+        "the gradient of the first layer is 0 before training, in a run at least; it has vanished "
+        "completely": table[table["start"] == 0],
+        "the ratio is unknown, since a gradient is not finite": table[table["start"].isna()],
+    }
+    return [
+        f"In {len(rows)} of {len(table)} settings {words}: {_named(rows)}."
+        for words, rows in reasons.items()
+        if len(rows)
+    ]
+
+
+def _named(rows: pd.DataFrame) -> str:
+    """relu with he weights and 4 or 8 hidden layers; sigmoid with …"""
+    return "; ".join(
+        f"{g} with {init} weights and {' or '.join(map(str, group['depth']))} hidden layers"
+        for (g, init), group in rows.groupby(["g", "init"], sort=False)
+    )
+
+
+def _blown_up(frame: pd.DataFrame) -> list[str]:
+    """In how many runs the loss has risen."""
+    runs = frame[frame["l"] == 0]  # in the order of the grid at both moments
+    start, end = (runs[runs["moment"] == moment] for moment in ("start", "end"))
+    return blown_up.read(start["loss"], end["loss"], end["diverged"])
 
 
 def _per_layer(group: pd.DataFrame) -> float:
@@ -170,8 +209,10 @@ def draw(frame: pd.DataFrame) -> Figure:
 
     activations, inits = list(frame["activation"].unique()), list(frame["init"].unique())
     start = _by_layer(frame)
+    missing = start["mean_abs"].isna().any()
+    top = 1.18 if missing else 1.0
     figure, panels = panels_of(
-        len(inits), len(activations), 2.1, 1.75, right=1.0, gap=0.95, between=0.72, top=1.0
+        len(inits), len(activations), 2.1, 1.75, right=1.0, gap=0.95, between=0.72, top=top
     )
     for row, init in zip(panels, inits, strict=True):
         values = start[start["init"] == init]["mean_abs"]
@@ -186,7 +227,9 @@ def draw(frame: pd.DataFrame) -> Figure:
     caption(
         figure,
         "Mean |∂f/∂w| of each layer before training, from the last layer on the left to the first "
-        f"on the right.\nAt the right end of each line, {what} after training.",
+        f"on the right.\nAt the right end of each line, {what} after training."
+        + "\nLayers whose gradient is 0 in a run, or not finite, have no mark."
+        * bool(missing),
     )
     return figure
 

@@ -215,7 +215,7 @@ def _compared(computed: Computed, factor: float, engine: str) -> Verification:
         computed.loss,
         expected,
         (likely if any(tensor.likely for tensor in tensors) else bounds).kinks,
-        tuple(explanations(tensors, len(trace.x[0]), net.sizes[-1], trace.reduction)),
+        tuple(explanations(tensors, net.loss, len(trace.x[0]), net.sizes[-1], trace.reduction)),
         computed.notes,
     )
 

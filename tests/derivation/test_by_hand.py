@@ -210,6 +210,31 @@ def test_the_mean_over_a_batch():
     assert explain(net, "w_11^(0)", X, Y, n=2).example == 2
 
 
+def test_the_sum_of_a_mean_runs_over_the_examples_as_they_are_counted():
+    net = Network([1, 1, 1], "identity", "identity", "sse", [[[0], [1]], [[0], [2]]])
+    X, Y = [[1], [2], [-1]], [[3], [3], [0]]
+    lines = str(explain(net, "w_11^(0)", X, Y, n="mean")).splitlines()
+    assert "∂f/∂w₁₁⁽⁰⁾ = 1/3 Σ(n=0…2) (δ₁⁽⁰⁾ x₁⁽⁰⁾)ₙ" in lines
+    # example n's row: 2 δ^(1), x, product
+    rows = [line.split() for line in lines if line[:3] in ("0  ", "1  ", "2  ")]
+    assert rows == [["0", "−4", "1", "−4"], ["1", "4", "2", "8"], ["2", "−8", "−1", "8"]]
+    latex = explain(net, "b_1^(0)", X, Y, n="mean").to_latex()
+    assert r"\frac{1}{3} \sum_{n=0}^{2} \left(\delta_{1}^{(0)}\right)_{n}" in latex
+
+
+def test_of_many_examples_the_largest_products_come_by_size():
+    # w = 0 and x = 1: the product of example n is δ = −2 y_n
+    y = [1, -9, 0, 0, 5, 7, 2, -3, 4, 6, 8, 0, 0]
+    net = Network([1, 1], output="identity", loss="sse", init="zeros")
+    text = str(explain(net, "w_11^(0)", [[1]] * 13, [[value] for value in y], n="mean"))
+    assert "The 8 largest of the 13 examples' products, by size:" in text
+    table = text.split("by size:")[1].split("From here on")[0].splitlines()[4:]
+    rows = [line.split() for line in table if line]
+    assert [row[0] for row in rows] == ["1", "10", "5", "9", "4", "8", "7", "6"]
+    assert [row[-1] for row in rows] == ["18", "−16", "−14", "−12", "−10", "−8", "6", "−4"]
+    assert "From here on: example 1, whose product is the largest by size." in text
+
+
 def test_what_does_not_fit_is_refused():
     net = worked_network()
     trace = net.backprop(INPUT, TARGET)

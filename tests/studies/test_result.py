@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,56 @@ def test_vanishing_reads_the_frame(quick: Callable[[str], StudyResult]) -> None:
         "In 1 of 4 settings" in text
         and "the median test accuracy is 20 % there, against 90 %" in text
     )
+
+
+def test_vanishing_names_the_settings_whose_gradient_is_0(
+    quick: Callable[[str], StudyResult], tmp_path: Path
+) -> None:
+    result = quick("vanishing")
+    rows = result.frame
+    back = rows["hidden_layers"] - rows["l"]
+    dead = (rows["activation"] == "relu") & (rows["hidden_layers"] == 6) & (rows["seed"] == 1)
+    # one of the two runs of relu with 6 hidden layers is dead, its last layer as well: 0 ÷ 0
+    frame = rows.assign(
+        mean_abs=np.where(dead, 0.0, 2.0**-back), loss=1.0, accuracy=np.where(dead, 0.1, 0.9)
+    )
+    text = " ".join(result.study.read(frame))
+    assert "a network with 6 hidden layers of sigmoid nodes" in text and "is 0.016 times" in text
+    assert "most even" not in text  # of one
+    assert (
+        "In 1 of 4 settings the gradient of the first layer is 0 before training, in a run at "
+        "least; it has vanished completely: relu with glorot weights and 6 hidden layers." in text
+    )
+    # the mean accuracy of its two runs is (0.9 + 0.1) / 2
+    assert "In 1 of 4 settings the ratio is below 0.001" in text
+    assert "median test accuracy is 50 % there, against 90 % in the others" in text
+    assert result.study.summarise(frame)["∂f/∂w, first ÷ last layer, start"].iloc[3] == 0
+    replace(result, frame=frame).write(tmp_path)  # a layer that no logarithm has is no obstacle
+    # three settings of four: 0 and unknown are not among the others
+    unknown = (rows["activation"] == "sigmoid") & (rows["hidden_layers"] == 2)
+    text = " ".join(result.study.read(frame.assign(mean_abs=frame["mean_abs"].mask(unknown))))
+    assert "In 1 of 4 settings the ratio is unknown" in text
+    assert "sigmoid with glorot weights and 2 hidden layers" in text
+    assert "against 90 % in the 2 with a larger one" in text
+
+
+def test_studies_say_where_training_has_blown_up(quick: Callable[[str], StudyResult]) -> None:
+    sentence = "In {} runs the test loss is higher after training than before it, by a factor of "
+    for name, runs in (("vanishing", "4 of 8"), ("saturation", "6 of 12")):
+        result = quick(name)
+        later = (result.frame["moment"] == "end") & (result.frame["seed"] == 1)
+        text = changed(result, loss=np.where(later, 6e30, 2.0))
+        assert sentence.format(runs) + "up to 3 × 10³⁰: training blew up there." in text
+        assert "higher after" not in changed(result, loss=np.where(later, 1.9, 2.0))
+    result = quick("starting-points")
+    zeros, epoch = result.frame["init"] == "zeros", result.frame["epoch"]
+    # epochs 0, 1, 2: from 2 to 5 with zeros, to 2 with the others
+    text = changed(result, loss=np.where(zeros, 2 + 1.5 * epoch, 2.0))
+    assert text.endswith(sentence.format("3 of 9") + "up to 2.5.")
+    # a run that stopped in its first epoch has but its start
+    kept = result.frame[~(zeros & (result.frame["seed"] == 0) & (epoch > 0))]
+    text = " ".join(result.study.read(kept.assign(loss=2.0)))
+    assert text.endswith("In 1 of 9 runs a number is no longer finite: training blew up there.")
 
 
 def test_learning_rate_reads_the_frame(quick: Callable[[str], StudyResult]) -> None:

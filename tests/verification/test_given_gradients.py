@@ -47,6 +47,46 @@ def test_the_reduction_is_compared_as_it_was_said() -> None:
     )
 
 
+STORIES = [
+    # 5 examples, 3 outputs. cross_entropy has neither a ½ nor a mean over the outputs
+    ("cross_entropy", "mean", 3, "3 · ours throughout: a constant factor in the loss"),
+    ("cross_entropy", "mean", 2, "2 · ours throughout: a constant factor in the loss"),
+    ("cross_entropy", "mean", 0.5, "0.5 · ours throughout: a constant factor in the loss"),
+    ("cross_entropy", "mean", 5, "5 · ours: their loss is the sum over the 5 examples, ours the"),
+    ("cross_entropy", "mean", -1, "-1 · ours: the opposite sign"),
+    # BCELoss of PyTorch is a mean over examples and outputs
+    ("binary_cross_entropy", "mean", 1 / 3, "1/3 · ours: their loss is a mean over the 3 outputs"),
+    ("binary_cross_entropy", "mean", 2, "2 · ours throughout"),
+    # sse is the sum, without a ½
+    ("sse", "mean", 3, "3 · ours throughout"),
+    ("sse", "mean", 2, "2 · ours throughout"),
+    ("sse", "mean", 0.5, "1/2 · ours: their loss has a ½ that ours has not"),
+    ("half_sse", "mean", 2, "2 · ours: ours has a ½ that theirs has not"),
+    ("half_sse", "mean", 0.5, "0.5 · ours throughout"),
+    ("mse", "mean", 3, "3 · ours: their loss is a sum over the 3 outputs, ours is not"),
+    ("mse", "mean", 1 / 3, "0.333333 · ours throughout"),
+    # what is summed already cannot be summed over once more
+    ("sse", "sum", 5, "5 · ours throughout"),
+    ("sse", "sum", 1 / 5, "1/5 · ours: their loss is the mean over the 5 examples, ours the sum"),
+]
+
+
+@pytest.mark.parametrize(("loss", "reduction", "factor", "story"), STORIES)
+def test_a_factor_is_explained_by_what_the_loss_can_have(
+    loss: str, reduction: str, factor: float, story: str
+) -> None:
+    output = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}.get(loss, "tanh")
+    net = loopbp.Network([2, 4, 3], output=output, loss=loss, seed=1)
+    inputs = np.random.default_rng(0).standard_normal((5, 2))
+    targets = np.eye(3)[[0, 1, 2, 1, 0]]
+    grad = net.backprop(inputs, targets, reduction=reduction).grad
+    assert grad is not None
+    theirs = [factor * part for part in grad]
+    found = loopbp.verify(theirs, inputs, targets, net=net, reduction=reduction)
+    (explanation,) = found.explanations
+    assert explanation.startswith(story)
+
+
 def test_almost_a_factor_is_not_taken_for_one() -> None:
     nearly = [2 * part for part in gradients()]
     nearly[1][0, 0] *= 1 + 1e-6
