@@ -173,6 +173,7 @@ def read_data(options: DataOptions) -> datasets.Dataset:
         options.data,
         target=target[0] if target is not None and len(target) == 1 else target,
         task=options.task,
+        header=not options.no_header,
     )
 
 

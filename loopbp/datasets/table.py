@@ -44,7 +44,9 @@ def read_csv(
         the last. A sequence: several columns of real targets. All other columns are features.
     task : "classification" (Y are labels), "regression" (Y are targets (N, k)), or "auto": one
         target column of integers or of text is classification, anything else is regression.
-    header : the first line names the columns. False: columns are called "0", "1", ….
+    header : the first line names the columns. False: columns are called "0", "1", …. A first line
+        with numbers for all features is refused, since it looks like an example; the columns'
+        own numbers, as pandas writes them by default, are names.
     max_examples, max_bytes : larger files are refused.
 
     Classes are the distinct values, sorted as integers if all are, else as text; the label of an
@@ -171,7 +173,7 @@ def _read_table(
     first = next(rows, None)
     if first is None:
         raise FileError(f"{path}: the file is empty")
-    names = _column_names(path, first) if header else [str(i) for i in range(len(first))]
+    names = [name.strip() for name in first] if header else [str(i) for i in range(len(first))]
     if len(names) < 2:
         raise FileError(
             f"{path}: expected at least two columns separated by commas, features and a target; "
@@ -181,6 +183,8 @@ def _read_table(
     feature_at = [i for i in range(len(names)) if i not in target_at]
     if not feature_at:
         raise ValueError("target: expected at least one column that is left as a feature; got none")
+    if header:
+        _check_names(path, names, feature_at)
     table = _Table(path, names, feature_at, target_at)
     for row in rows if header else chain([first], rows):
         line = reader.line_num
@@ -191,25 +195,54 @@ def _read_table(
         table.add(line, row)
     if not table.lines:
         raise FileError(f"{path}: no examples below the header")
+    if header:
+        _check_no_class(table)
     return table
 
 
-def _column_names(path: Path, first: list[str]) -> list[str]:
-    """The names in the first line, checked: none missing, none twice, not a line of numbers."""
-    names = [name.strip() for name in first]
-    # Numbered columns, as pandas writes them by default, are names like any other.
-    numbered = names == [str(i) for i in range(len(names))]
-    if not numbered and all(_number(name) is not None for name in names):
-        raise FileError(
-            f"{path}: expected column names in the first line; got numbers (header=False reads "
-            "a file without names)"
-        )
+def _check_names(path: Path, names: list[str], feature_at: list[int]) -> None:
+    """Raise `FileError` for a name that is missing or there twice, or a line like an example."""
+    features = [names[i] for i in feature_at]
+    if not _numbered(names, feature_at) and all(map(_like_a_value, features)):
+        raise _no_names(path, f"numbers, {checks.shorten(', '.join(features))}")
     for i, name in enumerate(names):
         if not name:
             raise FileError(f"{path}: column {i + 1} of {len(names)} has no name in the first line")
         if name in names[:i]:
             raise FileError(f"{path}: two columns are called {name!r}")
-    return names
+
+
+def _check_no_class(table: _Table) -> None:
+    """Raise `FileError` if numbered columns have a target named as one of its classes.
+
+    The first line is then an example whose features happen to be 0, 1, ….
+    """
+    target = table.names[table.target_at[0]]
+    if (
+        len(table.target_at) == 1
+        and _number(target) is None
+        and _numbered(table.names, table.feature_at)
+        and target in table.answers
+    ):
+        raise _no_names(table.path, f"an example of the class {checks.shorten(repr(target))}")
+
+
+def _numbered(names: list[str], feature_at: list[int]) -> bool:
+    """Whether the features are called by their positions, as pandas does by default."""
+    return all(names[i] == str(i) for i in feature_at)
+
+
+def _like_a_value(name: str) -> bool:
+    """Whether this could be a cell of a feature: a number, or one that is missing."""
+    return _number(name) is not None or name.lower() in MISSING
+
+
+def _no_names(path: Path, got: str) -> FileError:
+    """The error for a first line that is an example."""
+    return FileError(
+        f"{path}: expected column names in the first line; got {got} (header=False, in the shell "
+        "--no-header, reads a file without names)"
+    )
 
 
 def _target_columns(path: Path, names: list[str], target: Columns | None) -> list[int]:

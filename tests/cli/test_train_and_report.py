@@ -108,6 +108,15 @@ def test_words_are_classes(flowers: str) -> None:
     assert "test accuracy 100 % (12 of 12)" in result.stdout
 
 
+def test_a_file_without_header_keeps_its_first_example(flowers: str) -> None:
+    table = Path(flowers)
+    table.write_text(table.read_text().partition("\n")[2])
+    refused = run("train", "--data", flowers, code=2)
+    assert "--no-header" in refused.stderr
+    output = run("train", "--data", flowers, "--no-header", "--target", "2", "--epochs", 1).stdout
+    assert "48 examples to train on, 12 to test on; 2 features, 3 classes" in output
+
+
 def test_regression_has_a_loss_and_no_accuracy(heights: str, empty_folder: Path) -> None:
     arguments = ["--data", heights, "--target", "low", "--target", "high", "--test", 0.25]
     output = run("train", *arguments, "--epochs", 3).stdout
