@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import terminal
-from .options import DataOptions, NetworkOptions, NoHeader
+from .options import DataOptions, NetworkOptions, NoHeader, Separator
 
 if TYPE_CHECKING:
     from loopbp.derivation import Derivation
@@ -53,6 +53,7 @@ def explain(
         str, typer.Option(metavar="NAME", help="classification, regression or auto.")
     ] = "auto",
     no_header: NoHeader = False,
+    separator: Separator = ",",
     seed: Annotated[int, typer.Option(metavar="N", help="Of the weights of a new network.")] = 0,
     example: Annotated[
         str,
@@ -90,7 +91,7 @@ def explain(
 
         _deliver(written(), out)
         return
-    options = DataOptions(data or "digits", target, task, no_header=no_header, seed=seed)
+    options = DataOptions(data or "digits", target, task, no_header, separator, seed)
     net, X, Y = _problem(network, options, saved, data is not None)
     from loopbp.derivation import explain as derive
 

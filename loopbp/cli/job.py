@@ -174,6 +174,7 @@ def read_data(options: DataOptions) -> datasets.Dataset:
         target=target[0] if target is not None and len(target) == 1 else target,
         task=options.task,
         header=not options.no_header,
+        separator="\t" if options.separator == "tab" else options.separator,
     )
 
 

@@ -25,6 +25,9 @@ from .labels import TASKS, encode
 Columns: TypeAlias = str | int | Sequence[str | int]
 """One column by name or index, or several."""
 
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What may stand between two cells, and what it is called."""
+
 MISSING = frozenset({"", "na", "n/a", "nan", "null"})
 """Cells, in lower case, that stand for a value that is not there."""
 
@@ -35,10 +38,11 @@ def read_csv(
     target: Columns | None = None,
     task: str = "auto",
     header: bool = True,
+    separator: str = ",",
     max_examples: int = MAX_EXAMPLES,
     max_bytes: int = MAX_BYTES,
 ) -> Dataset:
-    """A table of numbers separated by commas, one example per line; UTF-8.
+    """A table of numbers, one example per line, separated by commas by default; UTF-8.
 
     target : the column to predict, by name or by index from 0 (negative: from the end); None is
         the last. A sequence: several columns of real targets. All other columns are features.
@@ -47,6 +51,7 @@ def read_csv(
     header : the first line names the columns. False: columns are called "0", "1", …. A first line
         with numbers for all features is refused, since it looks like an example; the columns'
         own numbers, as pandas writes them by default, are names.
+    separator : what is between two cells, one of `SEPARATORS`.
     max_examples, max_bytes : larger files are refused.
 
     Classes are the distinct values, sorted as integers if all are, else as text; the label of an
@@ -59,6 +64,7 @@ def read_csv(
     """
     path = Path(path)
     checks.choice("task", task, TASKS)
+    checks.choice("separator", separator, SEPARATORS)
     if task == "classification" and isinstance(target, list | tuple) and len(target) > 1:
         raise ValueError(f"target: expected one column of classes; got {len(target)} columns")
     with path.open(newline="", encoding="utf-8-sig") as file:
@@ -66,11 +72,12 @@ def read_csv(
         if size > max_bytes:
             raise FileError(f"{path}: {size:,} bytes; at most {max_bytes:,} are allowed")
         try:
-            table = _read_table(path, file, target, header, max_examples)
+            table = _read_table(path, file, target, header, separator, max_examples)
         except UnicodeDecodeError as problem:
             raise FileError(f"{path}: expected text in UTF-8: {problem}") from None
         except csv.Error as problem:
-            raise FileError(f"{path}: not a table separated by commas: {problem}") from None
+            kind = f"a table separated by {SEPARATORS[separator]}"
+            raise FileError(f"{path}: not {kind}: {problem}") from None
     X = table.X()
     Y, classes = table.Y(task)
     return Dataset(path.stem, X, Y, classes)
@@ -165,20 +172,18 @@ def _read_table(
     file: IO[str],
     target: Columns | None,
     header: bool,
+    separator: str,
     max_examples: int,
 ) -> _Table:
     """Read the lines of a CSV file; `FileError` at the first one that does not fit."""
-    reader = csv.reader(file, strict=True, skipinitialspace=True)
+    reader = csv.reader(file, delimiter=separator, strict=True, skipinitialspace=True)
     rows = (row for row in reader if any(cell.strip() for cell in row) or len(row) > 1)
     first = next(rows, None)
     if first is None:
         raise FileError(f"{path}: the file is empty")
     names = [name.strip() for name in first] if header else [str(i) for i in range(len(first))]
     if len(names) < 2:
-        raise FileError(
-            f"{path}: expected at least two columns separated by commas, features and a target; "
-            f"got one, {checks.shorten(repr(first[0]))}"
-        )
+        raise _one_column(path, first[0], separator)
     target_at = _target_columns(path, names, target)
     feature_at = [i for i in range(len(names)) if i not in target_at]
     if not feature_at:
@@ -198,6 +203,24 @@ def _read_table(
     if header:
         _check_no_class(table)
     return table
+
+
+def _one_column(path: Path, line: str, separator: str) -> FileError:
+    """The error for a first line that is one cell; it names the separator that is in there."""
+    likely = max(SEPARATORS, key=line.count)
+    hint = ""
+    if line.count(likely):
+        shell = "tab" if likely == "\t" else f"'{likely}'"
+        hint = (
+            f"; it seems to be separated by {SEPARATORS[likely]}: separator={likely!r}, in the "
+            f"shell --separator {shell}"
+        )
+    elif len(line.split()) > 1:
+        hint = "; it seems to be separated by spaces, which have to be replaced by commas"
+    return FileError(
+        f"{path}: expected at least two columns separated by {SEPARATORS[separator]}, features "
+        f"and a target; got one, {checks.shorten(repr(line))}{hint}"
+    )
 
 
 def _check_names(path: Path, names: list[str], feature_at: list[int]) -> None:

@@ -117,6 +117,15 @@ def test_a_file_without_header_keeps_its_first_example(flowers: str) -> None:
     assert "48 examples to train on, 12 to test on; 2 features, 3 classes" in output
 
 
+def test_the_message_says_which_separator_reads_the_file(flowers: str) -> None:
+    table = Path(flowers)
+    table.write_text(table.read_text().replace(",", "\t"))
+    message = " ".join(run("train", "--data", flowers, code=2).stderr.split())
+    advised = re.search(r"in the shell (--separator \S+)$", message)[1].split()
+    output = run("train", "--data", flowers, *advised, "--epochs", 1).stdout
+    assert "48 examples to train on, 12 to test on; 2 features, 3 classes" in output
+
+
 def test_regression_has_a_loss_and_no_accuracy(heights: str, empty_folder: Path) -> None:
     arguments = ["--data", heights, "--target", "low", "--target", "high", "--test", 0.25]
     output = run("train", *arguments, "--epochs", 3).stdout

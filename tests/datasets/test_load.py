@@ -35,6 +35,7 @@ def test_load_finds_the_loader(tmp_path, monkeypatch):
         ("table.txt", {}, "data: expected one of .* got 'table.txt'"),
         ("digits", {"target": "x"}, "target: only a .csv file"),
         ("digits", {"header": False}, "header: only a .csv file has one; got digits"),
+        ("digits", {"separator": ";"}, "separator: only a .csv file has one; got digits"),
         ("mnist", {"task": "regression"}, "task: only for .csv and .npz files"),
     ],
 )
