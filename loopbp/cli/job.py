@@ -21,7 +21,7 @@ from loopbp.recording import Recording
 from loopbp.report.formats import percent
 from loopbp.training import History, NonFiniteError, TrainingInterrupted
 
-from . import terminal
+from . import notes, terminal
 from .options import (
     FAILED,
     HIDDEN_SIZES,
@@ -82,12 +82,14 @@ class Job:
     batch_size: int
     seed: int
     engine: str
+    notes: list[str]
 
     @classmethod
     def prepare(cls, data: DataOptions, network: NetworkOptions, training: TrainingOptions) -> Job:
         """The job that the options describe."""
         find(network.engine)
-        split = read_data(data).split(test=training.test, seed=data.seed)
+        dataset = read_data(data)
+        split = dataset.split(test=training.test, seed=data.seed)
         return cls(
             data=split,
             net=build_network(network, split.train, data.seed, training.from_, "from"),
@@ -97,6 +99,7 @@ class Job:
             batch_size=training.batch_size,
             seed=data.seed,
             engine=network.engine,
+            notes=notes.notes(data, network, dataset),
         )
 
     @property

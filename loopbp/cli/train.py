@@ -43,6 +43,7 @@ def train(
             save = save.with_name(f"{save.stem}.last-finite{save.suffix}")
         job.net.save(save)
         terminal.say(job.description)
+        terminal.notes(job.notes)
         _show(outcome.history)
         terminal.say(job.result())
         terminal.say(f"network saved in {save}")
