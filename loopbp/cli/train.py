@@ -32,9 +32,12 @@ def train(
     Ctrl-C saves the network as it was after the last finished epoch. When a number stops being
     finite, the last finite weights are saved beside FILE, which is left as it was.
     """
+    from loopbp.network import check_extension
+
     from .job import Job, check_file
 
     with terminal.activity("reading") as activity:
+        check_extension("save", save)
         check_file("save", save)
         job = Job.prepare(data, network, training)
         outcome = job.train(activity, report=False)

@@ -57,6 +57,8 @@ WRONG = [
     ("train --data absent.csv", "absent.csv: No such file or directory"),
     ("train --data mnist", "MNIST: .*LOOPBP_DATA"),
     ("train --save absent/net.npz", "save: there is no folder .*/absent"),
+    ("train --save net.onnx", "save: .* got net.onnx: save net.npz, and `loopbp convert net.npz n"),
+    ("train --save a.b/net.PT", "save: expected an .npz file; got a.b/net.PT: save a.b/net.npz, "),
     ("train --save .", "save: expected a file; . is a folder"),
     ("check --csv absent/check.csv", "csv: there is no folder .*/absent"),
     ("train --from absent.npz", "absent.npz: No such file or directory"),
