@@ -24,7 +24,13 @@ def train(
     network: NetworkOptions,
     training: TrainingOptions,
     save: Annotated[
-        Path, typer.Option("--save", "-o", metavar="FILE", help="Where the network is saved.")
+        Path,
+        typer.Option(
+            "--save",
+            "-o",
+            metavar="FILE",
+            help="Where the network is saved, in place of a file there.",
+        ),
     ] = Path("network.npz"),
 ) -> None:
     """Train a network and save it.
@@ -44,12 +50,13 @@ def train(
     if not outcome.empty:
         if outcome.diverged:
             save = save.with_name(f"{save.stem}.last-finite{save.suffix}")
+        replaced = ", in place of the file that was there" if save.exists() else ""
         job.net.save(save)
         terminal.say(job.description)
         terminal.notes(job.notes)
         _show(outcome.history)
         terminal.say(job.result())
-        terminal.say(f"network saved in {save}")
+        terminal.say(f"network saved in {save}{replaced}")
     outcome.leave()
 
 

@@ -83,6 +83,12 @@ def test_report_says_how_to_make_it_again(flowers: str, empty_folder: Path) -> N
     assert "loopbp-report" not in command  # the same bytes in any folder
 
 
+def test_train_says_that_it_replaced_a_file(flowers: str) -> None:
+    first, second = (run("train", "--data", flowers, "--epochs", 1).stdout for _ in range(2))
+    assert first.endswith("\nnetwork saved in network.npz\n")
+    assert second == first[:-1] + ", in place of the file that was there\n"
+
+
 def test_same_seed_same_bytes(flowers: str, empty_folder: Path) -> None:
     common = ["--data", flowers, "--sizes", 4, "--epochs", 3, "--seed", 5]
     first, second = (
