@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -223,8 +224,7 @@ def check_folder(argument: str, path: Path) -> None:
         existing = existing.parent
     if not existing.is_dir():
         raise NotADirectoryError(f"{argument}: expected a folder; {existing} is a file")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise PermissionError(f"{argument}: no permission to write into {existing}")
+    _check_writable(argument, existing)
 
 
 def check_file(argument: str, path: Path) -> None:
@@ -236,8 +236,18 @@ def check_file(argument: str, path: Path) -> None:
         raise OSError(f"{argument}: expected a regular file; {path} is a device or a pipe")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{argument}: there is no folder {target.parent}")
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise PermissionError(f"{argument}: no permission to write into {target.parent}")
+    _check_writable(argument, target.parent)
+
+
+def _check_writable(argument: str, folder: Path) -> None:
+    """Raises `OSError` unless a file can be made in this folder, tried with one without a name."""
+    # Permissions alone say nothing to root, or where the file system takes no files.
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+        raise type(problem)(f"{argument}: cannot write into {folder}: {reason}") from None
 
 
 def check_files(**files: Path | None) -> list[str]:

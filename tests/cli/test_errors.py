@@ -99,6 +99,19 @@ def test_out_must_be_a_folder(flowers: str, empty_folder: Path) -> None:
     assert (empty_folder / "file").read_text() == "mine"
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+@pytest.mark.parametrize(
+    ("command", "option", "path"),
+    [("train", "save", "/proc/net.npz"), ("report", "out", "/proc/report")],
+)
+def test_a_folder_that_takes_no_files(flowers: str, command: str, option: str, path: str) -> None:
+    """Permissions do not forbid it, to root; noticed before the first step all the same."""
+    arguments = ["--data", flowers, "--epochs", 10**9, f"--{option}", path]
+    message = run(command, *arguments, code=2).stderr
+    assert message.startswith(f"Error: {option}: cannot write into /proc: ")
+    assert ".tmp" not in message
+
+
 def test_a_saved_network_must_fit(flowers: str, heights: str, empty_folder: Path) -> None:
     run("train", "--data", flowers, "--sizes", 4, "--epochs", 0)
     for command, option in (("train", "from"), ("report", "from"), ("check", "network")):
