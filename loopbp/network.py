@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -41,6 +42,8 @@ REDUCTIONS = ("mean", "sum")
 INITS = ("glorot", "he", "lecun", "normal", "zeros")
 FORMAT = "loopbp network"
 FORMAT_VERSION = 1
+#: Extensions of other libraries' files, which are converted from and to.
+FOREIGN = (".onnx", ".safetensors", ".pt", ".pth")
 #: Initial weights of a larger standard deviation could overflow in float32.
 MOST_STD = 1e30
 #: More parameters than this are refused before any memory is taken: 8 GiB in float64.
@@ -362,9 +365,11 @@ class Network:
     def save(self, path: Path) -> None:
         """Writes the network to an .npz file, atomically: the whole file or nothing.
 
-        The same network gives the same bytes. Raises `ValueError` if a parameter is not finite,
-        `OSError` if the file cannot be written; an existing file is then left as it was.
+        The same network gives the same bytes. Raises `ValueError` if a parameter is not finite, or
+        for the extension of another format, which `loopbp.interop.files` writes; `OSError` if
+        the file cannot be written; an existing file is then left as it was.
         """
+        check_extension("path", path)
         self.check_weights()
         description = {
             "format": FORMAT,
@@ -392,14 +397,35 @@ class Network:
         return f"<p>{escape(repr(self))}</p><table>{head}{rows}</table>"
 
 
+def check_extension(argument: str, path: Path) -> None:
+    """Raises `ValueError` if the extension is that of another library's file format."""
+    if _foreign(path):
+        own = FilePath(path).with_suffix(".npz")
+        raise ValueError(
+            f"{argument}: expected an .npz file; got {path}: save {own}, and `loopbp convert {own} "
+            f"{path}` makes the other"
+        )
+
+
+def _foreign(path: Path) -> bool:
+    """Whether the extension says a format that is converted from and to."""
+    return FilePath(path).suffix.lower() in FOREIGN
+
+
 def load(path: Path) -> Network:
     """Reads a network that `Network.save` wrote; the parameters have the same bits.
 
     Raises `FileNotFoundError`, or `ValueError` for a file that is truncated, not a network,
     full of pickles, or that claims to be larger than it is; nothing in it is ever executed.
     """
-    arrays = npz.read_arrays(path, max_bytes=MOST_PARAMETERS * 8)
     name = os.fspath(path)
+    try:
+        arrays = npz.read_arrays(path, max_bytes=MOST_PARAMETERS * 8)
+    except npz.FileError as problem:
+        if not _foreign(path):
+            raise
+        own = FilePath(path).with_suffix(".npz")
+        raise npz.FileError(f"{problem}; `loopbp convert {name} {own}` makes one") from None
     if set(arrays) != {"network", "theta"} or arrays["network"].dtype.kind != "U":
         raise ValueError(f"{name}: expected a saved network; got arrays {', '.join(arrays)}")
     try:

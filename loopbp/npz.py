@@ -137,9 +137,18 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
                 file.flush()
                 os.fsync(file.fileno())
         temporary.replace(target)
-    except BaseException:
+    except BaseException as problem:
         temporary.unlink(missing_ok=True)
+        if isinstance(problem, OSError) and problem.filename in (None, str(temporary)):
+            raise _of_file(problem, path) from None
         raise
+
+
+def _of_file(problem: OSError, path: str | os.PathLike[str]) -> OSError:
+    """The same error about the file at `path`, since nobody knows the temporary one."""
+    if problem.errno is None:
+        return problem
+    return OSError(problem.errno, problem.strerror, os.fspath(path))
 
 
 def read_at_most(stream: Readable, limit: int) -> bytearray:

@@ -1,5 +1,6 @@
 """npz files: what is written comes back, and no file can take memory or run code."""
 
+import errno
 import io
 import os
 import stat
@@ -139,6 +140,26 @@ def test_when_writing_fails_the_old_file_stays_and_nothing_is_left(
         write_arrays(path, ARRAYS)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("at", ["fsync", "replace", "open"])
+def test_an_error_names_the_file_that_was_asked_for(tmp_path, monkeypatch, at):
+    def fail(*args, **kwargs):
+        # As the system reports it: a path has the name of the temporary file, an open file none.
+        named = [str(args[0])] if at != "fsync" else []
+        raise OSError(errno.ENOSPC, "No space left on device", *named)
+
+    place = "loopbp.npz.os.fsync" if at == "fsync" else f"loopbp.npz.Path.{at}"
+    monkeypatch.setattr(place, fail)
+    with pytest.raises(OSError, match="No space left") as raised:
+        write_arrays(tmp_path / "a.npz", ARRAYS)
+    assert (raised.value.filename, raised.value.errno) == (str(tmp_path / "a.npz"), errno.ENOSPC)
+
+
+def test_an_error_about_another_file_keeps_its_name(tmp_path):
+    with pytest.raises(FileNotFoundError) as raised, replacing(tmp_path / "a.npz"):
+        (tmp_path / "other").open()
+    assert raised.value.filename == str(tmp_path / "other")
 
 
 def test_a_reader_never_sees_part_of_a_file(tmp_path):

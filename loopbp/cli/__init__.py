@@ -36,13 +36,19 @@ from .options import FAILED, INTERRUPTED, spread
 class Commands(TyperGroup):
     """The commands, with the library's errors turned into one message and an exit code."""
 
+    def make_context(self, *arguments: Any, **more: Any) -> Any:
+        """Reads the command line, and prints the help."""
+        try:
+            return super().make_context(*arguments, **more)
+        except KeyboardInterrupt:
+            raise _interrupted() from None
+
     def invoke(self, ctx: Any) -> Any:
         """Runs a command; with --debug an error keeps its traceback."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            terminal.error("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
+            raise _interrupted() from None
         except BrokenPipeError:  # whoever read our results has gone
             raise
         except (
@@ -113,6 +119,12 @@ def main() -> None:
     """Runs the command line of this process, and exits."""
     terminal.prepare_streams()
     app(prog_name="loopbp")
+
+
+def _interrupted() -> typer.Exit:
+    """Says that Ctrl-C came, and gives the exit that is to follow."""
+    terminal.error("interrupted")
+    return typer.Exit(INTERRUPTED)
 
 
 def _message(problem: BaseException) -> str:

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numba
-
 from loopbp.engines import ENGINES
 from loopbp.kernels import cache
 
@@ -29,8 +27,8 @@ def statistics_compiled_ahead(engine: str, dtype: str) -> Iterator[None]:
     The loops of the steps are compiled here meanwhile; those of the statistics come last and are
     then found on disk. Only where nothing has been kept yet, and there are two cores.
     """
-    compiles = ENGINES[engine] is ENGINES["tiled"] and not vars(numba.config)["DISABLE_JIT"]
-    if not (compiles and cache.is_empty() and (os.cpu_count() or 1) > 1):
+    is_tiled = ENGINES[engine] is ENGINES["tiled"]
+    if not (is_tiled and cache.is_empty() and (os.cpu_count() or 1) > 1):
         yield
         return
     root = str(Path(__file__).parents[2])

@@ -63,11 +63,9 @@ def convert(
         files.write(net, target)
         _check_again(net, target)
     terminal.say(job.describe(net))
-    for warning in caught:
-        if warning.category is UserWarning:
-            terminal.say(f"note: {warning.message}")
+    terminal.notes(str(warning.message) for warning in caught if warning.category is UserWarning)
     if target.suffix.lower() in (".pt", ".pth"):
-        terminal.say("note: a state_dict says neither activations nor loss")
+        terminal.notes(["a state_dict says neither activations nor loss"])
     terminal.say(f"written: {target}; read again, the bits are the same")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import terminal
-from .options import DataOptions, NetworkOptions
+from .options import DataOptions, NetworkOptions, NoHeader, Separator
 
 if TYPE_CHECKING:
     from loopbp.derivation import Derivation
@@ -68,6 +68,8 @@ def explain(
     task: Annotated[
         str, typer.Option(metavar="NAME", help="classification, regression or auto.")
     ] = "auto",
+    no_header: NoHeader = False,
+    separator: Separator = ",",
     seed: Annotated[
         int | None,
         typer.Option(metavar="N", show_default="0", help="Of the weights of a new network."),
@@ -116,10 +118,15 @@ def explain(
         return
     if data is not None:
         _leave_out("data", inputs=inputs, targets=targets)
-        options = DataOptions(data=data, target=target, task=task, seed=seed or 0)
+        options = DataOptions(data, target, task, no_header, separator, seed or 0)
         net, X, Y = _from_data(network, options, saved, seed)
     else:
-        _need_data(target=target, task=None if task == "auto" else task)
+        _need_data(
+            target=target,
+            task=None if task == "auto" else task,
+            no_header=no_header or None,
+            separator=None if separator == "," else separator,
+        )
         net, X, Y = _one_example(network, saved, seed, inputs, targets)
     from loopbp.derivation import explain as derive
 

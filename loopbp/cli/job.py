@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from loopbp.recording import Recording
 from loopbp.report.formats import percent
 from loopbp.training import History, NonFiniteError, TrainingInterrupted
 
-from . import terminal
+from . import notes, terminal
 from .options import (
     FAILED,
     HIDDEN_SIZES,
@@ -82,12 +83,14 @@ class Job:
     batch_size: int
     seed: int
     engine: str
+    notes: list[str]
 
     @classmethod
     def prepare(cls, data: DataOptions, network: NetworkOptions, training: TrainingOptions) -> Job:
         """The job that the options describe."""
         find(network.engine)
-        split = read_data(data).split(test=training.test, seed=data.seed)
+        dataset = read_data(data)
+        split = dataset.split(test=training.test, seed=data.seed)
         return cls(
             data=split,
             net=build_network(network, split.train, data.seed, training.from_, "from"),
@@ -97,6 +100,7 @@ class Job:
             batch_size=training.batch_size,
             seed=data.seed,
             engine=network.engine,
+            notes=notes.notes(data, network, dataset),
         )
 
     @property
@@ -173,6 +177,8 @@ def read_data(options: DataOptions) -> datasets.Dataset:
         options.data,
         target=target[0] if target is not None and len(target) == 1 else target,
         task=options.task,
+        header=not options.no_header,
+        separator="\t" if options.separator == "tab" else options.separator,
     )
 
 
@@ -218,8 +224,7 @@ def check_folder(argument: str, path: Path) -> None:
         existing = existing.parent
     if not existing.is_dir():
         raise NotADirectoryError(f"{argument}: expected a folder; {existing} is a file")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise PermissionError(f"{argument}: no permission to write into {existing}")
+    _check_writable(argument, existing)
 
 
 def check_file(argument: str, path: Path) -> None:
@@ -231,8 +236,18 @@ def check_file(argument: str, path: Path) -> None:
         raise OSError(f"{argument}: expected a regular file; {path} is a device or a pipe")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{argument}: there is no folder {target.parent}")
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise PermissionError(f"{argument}: no permission to write into {target.parent}")
+    _check_writable(argument, target.parent)
+
+
+def _check_writable(argument: str, folder: Path) -> None:
+    """Raises `OSError` unless a file can be made in this folder, tried with one without a name."""
+    # Permissions alone say nothing to root, or where the file system takes no files.
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+        raise type(problem)(f"{argument}: cannot write into {folder}: {reason}") from None
 
 
 def check_files(**files: Path | None) -> list[str]:

@@ -25,6 +25,11 @@ _Report = functools.partial(typer.Option, rich_help_panel="Report")
 #: Exit codes, beside 0.
 CHECK_FAILED, FAILED, INTERRUPTED = 1, 2, 130
 
+#: Of every command that reads a CSV file.
+NO_HEADER = "The first line of a CSV file is an example; the columns are called 0, 1, …."
+
+SEPARATOR = "Between the columns of a CSV file: a comma, ';', '|' or the word tab."
+
 #: The layers between input and output, unless the options say otherwise.
 HIDDEN_SIZES = (32, 16)
 
@@ -57,6 +62,8 @@ class DataOptions:
             "are classes.",
         ),
     ] = "auto"
+    no_header: Annotated[bool, _Data("--no-header", help=NO_HEADER)] = False
+    separator: Annotated[str, _Data(metavar="CHARACTER", help=SEPARATOR)] = ","
     seed: Annotated[
         int,
         _Data(
@@ -206,6 +213,8 @@ SavedNetwork = Annotated[
     Path | None,
     typer.Option("--network", metavar="FILE", show_default="a new one", help="A saved network."),
 ]
+NoHeader = Annotated[bool, typer.Option("--no-header", help=NO_HEADER)]
+Separator = Annotated[str, typer.Option(metavar="CHARACTER", help=SEPARATOR)]
 FirstExamples = Annotated[
     int | None,
     typer.Option(

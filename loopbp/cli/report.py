@@ -105,6 +105,7 @@ def _trained(
         )
     _show(result)
     terminal.say(job.description)
+    terminal.notes(job.notes)
     terminal.say(job.result())
     _list(files)
     outcome.leave()

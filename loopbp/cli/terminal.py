@@ -108,6 +108,12 @@ def say(text: str) -> None:
     _print(sys.stdout, text)
 
 
+def notes(texts: Iterable[str]) -> None:
+    """Notes on the results, on stdout beside them."""
+    for text in texts:
+        say(f"note: {text}")
+
+
 def error(text: str) -> None:
     """An error on stderr."""
     _print(sys.stderr, f"Error: {text}", style="red")

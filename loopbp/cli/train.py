@@ -24,7 +24,13 @@ def train(
     network: NetworkOptions,
     training: TrainingOptions,
     save: Annotated[
-        Path, typer.Option("--save", "-o", metavar="FILE", help="Where the network is saved.")
+        Path,
+        typer.Option(
+            "--save",
+            "-o",
+            metavar="FILE",
+            help="Where the network is saved, in place of a file there.",
+        ),
     ] = Path("network.npz"),
 ) -> None:
     """Train a network and save it.
@@ -32,20 +38,25 @@ def train(
     Ctrl-C saves the network as it was after the last finished epoch. When a number stops being
     finite, the last finite weights are saved beside FILE, which is left as it was.
     """
+    from loopbp.network import check_extension
+
     from .job import Job, check_file
 
     with terminal.activity("reading") as activity:
+        check_extension("save", save)
         check_file("save", save)
         job = Job.prepare(data, network, training)
         outcome = job.train(activity, report=False)
     if not outcome.empty:
         if outcome.diverged:
             save = save.with_name(f"{save.stem}.last-finite{save.suffix}")
+        replaced = ", in place of the file that was there" if save.exists() else ""
         job.net.save(save)
         terminal.say(job.description)
+        terminal.notes(job.notes)
         _show(outcome.history)
         terminal.say(job.result())
-        terminal.say(f"network saved in {save}")
+        terminal.say(f"network saved in {save}{replaced}")
     outcome.leave()
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from . import terminal
-from .options import CHECK_FAILED, DataOptions
+from .options import CHECK_FAILED, DataOptions, NoHeader, Separator
 
 
 def verify(
@@ -39,6 +39,8 @@ def verify(
     task: Annotated[
         str, typer.Option(metavar="NAME", help="classification, regression or auto.")
     ] = "auto",
+    no_header: NoHeader = False,
+    separator: Separator = ",",
     examples: Annotated[
         int, typer.Option(metavar="N", help="How many examples of the data, from the first on.")
     ] = 20,
@@ -120,7 +122,7 @@ def verify(
     if csv is not None:
         job.check_file("csv", csv)
     with terminal.activity("verifying"):
-        dataset = job.read_data(DataOptions(data=data, target=target, task=task))
+        dataset = job.read_data(DataOptions(data, target, task, no_header, separator))
         try:
             module, name = _module(subject)
         except ModuleNotFoundError as missing:

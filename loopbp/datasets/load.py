@@ -19,12 +19,14 @@ def load(
     *,
     target: Columns | None = None,
     task: str = "auto",
+    header: bool = True,
+    separator: str = ",",
     max_examples: int = MAX_EXAMPLES,
 ) -> Dataset:
     """The dataset that `source` names: "digits", "mnist", or the path of a .csv or .npz file.
 
-    A folder is read as the MNIST files that are in it. `target` is `read_csv`'s and only for CSV
-    files; `task` is `read_csv`'s and `read_npz`'s.
+    A folder is read as the MNIST files that are in it. `target`, `header` and `separator`
+    are `read_csv`'s and only for CSV files; `task` is `read_csv`'s and `read_npz`'s.
 
     Raises `ValueError` for an unknown name, with the nearest one, or an option that the source does
     not have; and what the loader raises.
@@ -33,8 +35,19 @@ def load(
     suffix = path.suffix.lower()
     if suffix != ".csv" and target is not None:
         raise ValueError(f"target: only a .csv file has columns to choose from; got {source!s}")
+    if suffix != ".csv" and not header:
+        raise ValueError(f"header: only a .csv file has one; got {source!s}")
+    if suffix != ".csv" and separator != ",":
+        raise ValueError(f"separator: only a .csv file has one; got {source!s}")
     if suffix == ".csv":
-        return read_csv(path, target=target, task=task, max_examples=max_examples)
+        return read_csv(
+            path,
+            target=target,
+            task=task,
+            header=header,
+            separator=separator,
+            max_examples=max_examples,
+        )
     if suffix == ".npz":
         return read_npz(path, task=task, max_examples=max_examples)
     if task != "auto":

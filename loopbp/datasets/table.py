@@ -25,6 +25,9 @@ from .labels import TASKS, encode
 Columns: TypeAlias = str | int | Sequence[str | int]
 """One column by name or index, or several."""
 
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What may stand between two cells, and what it is called."""
+
 MISSING = frozenset({"", "na", "n/a", "nan", "null"})
 """Cells, in lower case, that stand for a value that is not there."""
 
@@ -35,16 +38,20 @@ def read_csv(
     target: Columns | None = None,
     task: str = "auto",
     header: bool = True,
+    separator: str = ",",
     max_examples: int = MAX_EXAMPLES,
     max_bytes: int = MAX_BYTES,
 ) -> Dataset:
-    """A table of numbers separated by commas, one example per line; UTF-8.
+    """A table of numbers, one example per line, separated by commas by default; UTF-8.
 
     target : the column to predict, by name or by index from 0 (negative: from the end); None is
         the last. A sequence: several columns of real targets. All other columns are features.
     task : "classification" (Y are labels), "regression" (Y are targets (N, k)), or "auto": one
         target column of integers or of text is classification, anything else is regression.
-    header : the first line names the columns. False: columns are called "0", "1", ….
+    header : the first line names the columns. False: columns are called "0", "1", …. A first line
+        with numbers for all features is refused, since it looks like an example; the columns'
+        own numbers, as pandas writes them by default, are names.
+    separator : what is between two cells, one of `SEPARATORS`.
     max_examples, max_bytes : larger files are refused.
 
     Classes are the distinct values, sorted as integers if all are, else as text; the label of an
@@ -57,6 +64,7 @@ def read_csv(
     """
     path = Path(path)
     checks.choice("task", task, TASKS)
+    checks.choice("separator", separator, SEPARATORS)
     if task == "classification" and isinstance(target, list | tuple) and len(target) > 1:
         raise ValueError(f"target: expected one column of classes; got {len(target)} columns")
     with path.open(newline="", encoding="utf-8-sig") as file:
@@ -64,11 +72,12 @@ def read_csv(
         if size > max_bytes:
             raise FileError(f"{path}: {size:,} bytes; at most {max_bytes:,} are allowed")
         try:
-            table = _read_table(path, file, target, header, max_examples)
+            table = _read_table(path, file, target, header, separator, max_examples)
         except UnicodeDecodeError as problem:
             raise FileError(f"{path}: expected text in UTF-8: {problem}") from None
         except csv.Error as problem:
-            raise FileError(f"{path}: not a table separated by commas: {problem}") from None
+            kind = f"a table separated by {SEPARATORS[separator]}"
+            raise FileError(f"{path}: not {kind}: {problem}") from None
     X = table.X()
     Y, classes = table.Y(task)
     return Dataset(path.stem, X, Y, classes)
@@ -163,24 +172,24 @@ def _read_table(
     file: IO[str],
     target: Columns | None,
     header: bool,
+    separator: str,
     max_examples: int,
 ) -> _Table:
     """Read the lines of a CSV file; `FileError` at the first one that does not fit."""
-    reader = csv.reader(file, strict=True, skipinitialspace=True)
+    reader = csv.reader(file, delimiter=separator, strict=True, skipinitialspace=True)
     rows = (row for row in reader if any(cell.strip() for cell in row) or len(row) > 1)
     first = next(rows, None)
     if first is None:
         raise FileError(f"{path}: the file is empty")
-    names = _column_names(path, first) if header else [str(i) for i in range(len(first))]
+    names = [name.strip() for name in first] if header else [str(i) for i in range(len(first))]
     if len(names) < 2:
-        raise FileError(
-            f"{path}: expected at least two columns separated by commas, features and a target; "
-            f"got one, {checks.shorten(repr(first[0]))}"
-        )
+        raise _one_column(path, first[0], separator)
     target_at = _target_columns(path, names, target)
     feature_at = [i for i in range(len(names)) if i not in target_at]
     if not feature_at:
         raise ValueError("target: expected at least one column that is left as a feature; got none")
+    if header:
+        _check_names(path, names, feature_at)
     table = _Table(path, names, feature_at, target_at)
     for row in rows if header else chain([first], rows):
         line = reader.line_num
@@ -191,25 +200,72 @@ def _read_table(
         table.add(line, row)
     if not table.lines:
         raise FileError(f"{path}: no examples below the header")
+    if header:
+        _check_no_class(table)
     return table
 
 
-def _column_names(path: Path, first: list[str]) -> list[str]:
-    """The names in the first line, checked: none missing, none twice, not a line of numbers."""
-    names = [name.strip() for name in first]
-    # Numbered columns, as pandas writes them by default, are names like any other.
-    numbered = names == [str(i) for i in range(len(names))]
-    if not numbered and all(_number(name) is not None for name in names):
-        raise FileError(
-            f"{path}: expected column names in the first line; got numbers (header=False reads "
-            "a file without names)"
+def _one_column(path: Path, line: str, separator: str) -> FileError:
+    """The error for a first line that is one cell; it names the separator that is in there."""
+    likely = max(SEPARATORS, key=line.count)
+    hint = ""
+    if line.count(likely):
+        shell = "tab" if likely == "\t" else f"'{likely}'"
+        hint = (
+            f"; it seems to be separated by {SEPARATORS[likely]}: separator={likely!r}, in the "
+            f"shell --separator {shell}"
         )
+    elif len(line.split()) > 1:
+        hint = "; it seems to be separated by spaces, which have to be replaced by commas"
+    return FileError(
+        f"{path}: expected at least two columns separated by {SEPARATORS[separator]}, features "
+        f"and a target; got one, {checks.shorten(repr(line))}{hint}"
+    )
+
+
+def _check_names(path: Path, names: list[str], feature_at: list[int]) -> None:
+    """Raise `FileError` for a name that is missing or there twice, or a line like an example."""
+    features = [names[i] for i in feature_at]
+    if not _numbered(names, feature_at) and all(map(_like_a_value, features)):
+        raise _no_names(path, f"numbers, {checks.shorten(', '.join(features))}")
     for i, name in enumerate(names):
         if not name:
             raise FileError(f"{path}: column {i + 1} of {len(names)} has no name in the first line")
         if name in names[:i]:
             raise FileError(f"{path}: two columns are called {name!r}")
-    return names
+
+
+def _check_no_class(table: _Table) -> None:
+    """Raise `FileError` if numbered columns have a target named as one of its classes.
+
+    The first line is then an example whose features happen to be 0, 1, ….
+    """
+    target = table.names[table.target_at[0]]
+    if (
+        len(table.target_at) == 1
+        and _number(target) is None
+        and _numbered(table.names, table.feature_at)
+        and target in table.answers
+    ):
+        raise _no_names(table.path, f"an example of the class {checks.shorten(repr(target))}")
+
+
+def _numbered(names: list[str], feature_at: list[int]) -> bool:
+    """Whether the features are called by their positions, as pandas does by default."""
+    return all(names[i] == str(i) for i in feature_at)
+
+
+def _like_a_value(name: str) -> bool:
+    """Whether this could be a cell of a feature: a number, or one that is missing."""
+    return _number(name) is not None or name.lower() in MISSING
+
+
+def _no_names(path: Path, got: str) -> FileError:
+    """The error for a first line that is an example."""
+    return FileError(
+        f"{path}: expected column names in the first line; got {got} (header=False, in the shell "
+        "--no-header, reads a file without names)"
+    )
 
 
 def _target_columns(path: Path, names: list[str], target: Columns | None) -> list[int]:

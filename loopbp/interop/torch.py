@@ -22,6 +22,8 @@ Everything else is refused by its name and index.
 from __future__ import annotations
 
 import os
+import pickle
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
@@ -29,7 +31,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from ..checks import describe, flag
+from ..checks import describe, flag, shorten
 from ..network import Network, Path
 from ..npz import FileError, replacing
 from .layers import (
@@ -233,7 +235,7 @@ def load(
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as problem:  # whatever a damaged pickle leads to
-            reason = str(problem).partition("\n")[0]
+            reason = _why_not_loaded(problem)
             raise FileError(f"{name}: expected a state_dict of tensors; {reason}") from None
     if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
         raise FileError(f"{name}: expected a state_dict of tensors; got {describe(state)}")
@@ -241,6 +243,19 @@ def load(
     if needed > size:
         raise FileError(f"{name}: tensors of {needed:,} bytes; the file has {size:,}")
     return from_torch(state, hidden=hidden, output=output, loss=loss)
+
+
+def _why_not_loaded(problem: Exception) -> str:
+    """What torch.load complains of, without its advice to let the file execute code."""
+    if not isinstance(problem, pickle.UnpicklingError):
+        return str(problem).partition("\n")[0]
+    found = re.search(r"(?:GLOBAL|[Uu]nsupported class) (\S+)", str(problem))
+    if found is None:
+        return "its pickle is damaged, or holds something else"
+    return (
+        f"it holds pickled objects ({shorten(ascii(found[1]))}), as a whole model "
+        "does, and no code from a file is executed: save torch.save(model.state_dict(), FILE)"
+    )
 
 
 # --- What a model is made of. -------------------------------------------------------------------

@@ -76,8 +76,8 @@ def cache_folder() -> Path | None:
 
 
 def is_empty() -> bool:
-    """Whether there is a cache on disk, and nothing in it yet of the version that runs."""
-    folder = _version_folder()
+    """Whether compiled loops are kept on disk, and none are there yet of the version that runs."""
+    folder = None if vars(numba.config)["DISABLE_JIT"] else _version_folder()
     return folder is not None and not folder.exists()
 
 

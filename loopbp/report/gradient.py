@@ -205,10 +205,11 @@ class GradientReport:
         (`frame`), histograms.csv (of the checkpoint) and, if a run was recorded, history.csv
         (`history`) and statistics, layers and losses, every recorded step, as CSV and, where
         pyarrow is installed, as Parquet. Each is written whole or not at all, and present ones
-        are replaced. `settings`, names and values, and `command` say how to make the report again;
-        `seconds` are times that were taken. The bytes depend on nothing else, but for the times
-        and the versions of what made it, which stand in the page's and the Markdown's last line
-        and under `made_with` in the JSON.
+        are replaced; those that only an earlier report in the folder had are removed. `settings`,
+        names and values, and `command` say how to make the report again; `seconds` are times that
+        were taken. The bytes depend on nothing else, but for the times and the versions of what
+        made it, which stand in the page's and the Markdown's last line and under `made_with` in
+        the JSON.
 
         Raises `TypeError` for a folder that is not a path, `OSError` where it cannot be written.
         """

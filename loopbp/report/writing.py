@@ -81,7 +81,10 @@ def write(
     command: str | None,
     seconds: Mapping[str, float],
 ) -> list[Path]:
-    """As `GradientReport.write` says; everything is made before the first file is written."""
+    """As `GradientReport.write` says; everything is made before the first file is written.
+
+    What only an earlier report in the folder had goes last.
+    """
     from . import canvas, latex, page, text
 
     path = prepare_folder(folder)
@@ -112,7 +115,27 @@ def write(
         contents["history.csv"] = csv(report.history)
         for name in RUN_FRAMES:
             contents |= export(name, getattr(report.run, name))
-    return write_files(path, contents)
+    earlier = _files_of_a_report(path)
+    written = write_files(path, contents)
+    for name in earlier - contents.keys():
+        (path / name).unlink(missing_ok=True)
+    return written
+
+
+def _files_of_a_report(folder: Path) -> set[str]:
+    """The files of the report that lies in the folder; none where its report.json is not ours."""
+    from .gradient import FORMAT
+
+    file = folder / "report.json"
+    try:
+        document = json.loads(file.read_bytes()) if file.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        return set()
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        return set()
+    # A link is somebody's own arrangement.
+    lying = {name: folder / name for name in FILES}
+    return {name for name, file in lying.items() if file.is_file() and not file.is_symlink()}
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:

@@ -57,6 +57,8 @@ WRONG = [
     ("train --data absent.csv", "absent.csv: No such file or directory"),
     ("train --data mnist", "MNIST: .*LOOPBP_DATA"),
     ("train --save absent/net.npz", "save: there is no folder .*/absent"),
+    ("train --save net.onnx", "save: .* got net.onnx: save net.npz, and `loopbp convert net.npz n"),
+    ("train --save a.b/net.PT", "save: expected an .npz file; got a.b/net.PT: save a.b/net.npz, "),
     ("train --save .", "save: expected a file; . is a folder"),
     ("check --csv absent/check.csv", "csv: there is no folder .*/absent"),
     ("train --from absent.npz", "absent.npz: No such file or directory"),
@@ -95,6 +97,19 @@ def test_out_must_be_a_folder(flowers: str, empty_folder: Path) -> None:
         assert "out: expected a folder" in result.stderr
     assert files(empty_folder) == ["file"]
     assert (empty_folder / "file").read_text() == "mine"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+@pytest.mark.parametrize(
+    ("command", "option", "path"),
+    [("train", "save", "/proc/net.npz"), ("report", "out", "/proc/report")],
+)
+def test_a_folder_that_takes_no_files(flowers: str, command: str, option: str, path: str) -> None:
+    """Permissions do not forbid it, to root; noticed before the first step all the same."""
+    arguments = ["--data", flowers, "--epochs", 10**9, f"--{option}", path]
+    message = run(command, *arguments, code=2).stderr
+    assert message.startswith(f"Error: {option}: cannot write into /proc: ")
+    assert ".tmp" not in message
 
 
 def test_a_saved_network_must_fit(flowers: str, heights: str, empty_folder: Path) -> None:

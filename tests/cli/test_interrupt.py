@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,36 @@ def test_ctrl_c_keeps_the_last_finished_epoch(
         assert loopbp.load(empty_folder / "network.npz").sizes[0] == 2
     else:
         assert "loopbp-report/report.html" in files(empty_folder)
+
+
+#: Ctrl-C while a module is imported for the first time.
+IMPORTS = """
+import sys
+module = sys.argv.pop(1)
+class Interrupting:
+    def find_spec(name, path=None, target=None):
+        if name == module:
+            sys.meta_path.remove(Interrupting)
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting)
+from loopbp.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [("typer", "train"), ("loopbp.cli.train", "train"), ("numpy", "train"), ("rich", "--help")],
+)
+def test_ctrl_c_while_the_command_is_imported(module: str, command: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", IMPORTS, module, command],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert (process.returncode, process.stderr) == (130, "Error: interrupted\n")
+    assert process.stdout == ""
 
 
 def test_ctrl_c_before_training(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

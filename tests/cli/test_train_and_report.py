@@ -83,6 +83,12 @@ def test_report_says_how_to_make_it_again(flowers: str, empty_folder: Path) -> N
     assert "loopbp-report" not in command  # the same bytes in any folder
 
 
+def test_train_says_that_it_replaced_a_file(flowers: str) -> None:
+    first, second = (run("train", "--data", flowers, "--epochs", 1).stdout for _ in range(2))
+    assert first.endswith("\nnetwork saved in network.npz\n")
+    assert second == first[:-1] + ", in place of the file that was there\n"
+
+
 def test_same_seed_same_bytes(flowers: str, empty_folder: Path) -> None:
     common = ["--data", flowers, "--sizes", 4, "--epochs", 3, "--seed", 5]
     first, second = (
@@ -106,6 +112,24 @@ def test_words_are_classes(flowers: str) -> None:
     assert "48 examples to train on, 12 to test on; 2 features, 3 classes" in result.stdout
     assert "2-6-3: sigmoid, softmax, cross_entropy" in result.stdout
     assert "test accuracy 100 % (12 of 12)" in result.stdout
+
+
+def test_a_file_without_header_keeps_its_first_example(flowers: str) -> None:
+    table = Path(flowers)
+    table.write_text(table.read_text().partition("\n")[2])
+    refused = run("train", "--data", flowers, code=2)
+    assert "--no-header" in refused.stderr
+    output = run("train", "--data", flowers, "--no-header", "--target", "2", "--epochs", 1).stdout
+    assert "48 examples to train on, 12 to test on; 2 features, 3 classes" in output
+
+
+def test_the_message_says_which_separator_reads_the_file(flowers: str) -> None:
+    table = Path(flowers)
+    table.write_text(table.read_text().replace(",", "\t"))
+    message = " ".join(run("train", "--data", flowers, code=2).stderr.split())
+    advised = re.search(r"in the shell (--separator \S+)$", message)[1].split()
+    output = run("train", "--data", flowers, *advised, "--epochs", 1).stdout
+    assert "48 examples to train on, 12 to test on; 2 features, 3 classes" in output
 
 
 def test_regression_has_a_loss_and_no_accuracy(heights: str, empty_folder: Path) -> None:

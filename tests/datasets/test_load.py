@@ -34,6 +34,8 @@ def test_load_finds_the_loader(tmp_path, monkeypatch):
         ("digts", {}, "data: expected one of digits, mnist, .*did you mean 'digits'"),
         ("table.txt", {}, "data: expected one of .* got 'table.txt'"),
         ("digits", {"target": "x"}, "target: only a .csv file"),
+        ("digits", {"header": False}, "header: only a .csv file has one; got digits"),
+        ("digits", {"separator": ";"}, "separator: only a .csv file has one; got digits"),
         ("mnist", {"task": "regression"}, "task: only for .csv and .npz files"),
     ],
 )

@@ -65,6 +65,21 @@ def test_a_file_without_header_and_numbered_columns(tmp_path):
     assert table_of("0,1\n5,6\n7,8\n", tmp_path).X.tolist() == [[5], [7]]
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_other_separators(tmp_path, separator):
+    text = TABLE.replace(",", separator).replace("cat", '" c,a;t"')
+    table = table_of(text, tmp_path, separator=separator)
+    assert table.X.tolist() == [[1.5, 2], [2.5, -300], [0.25, 4]]
+    assert table.classes == ("c,a;t", "dog")
+
+
+def test_numbers_that_are_names(tmp_path):
+    table = table_of("0,1,kind\n5,6,a\n7,8,b\n", tmp_path)
+    assert (table.X.tolist(), table.classes) == ([[5, 6], [7, 8]], ("a", "b"))
+    table = table_of("2019,change\n5,0.5\n7,1.5\n", tmp_path, target="2019")
+    assert (table.X.tolist(), table.classes) == ([[0.5], [1.5]], ("5", "7"))
+
+
 def test_what_pandas_writes_is_read_exactly(tmp_path):
     random = np.random.default_rng(0)
     frame = pd.DataFrame(random.normal(size=(50, 3)) * 10.0 ** random.integers(-300, 300, (50, 3)))
@@ -91,8 +106,15 @@ def test_spaces_blank_lines_carriage_returns_and_a_byte_order_mark(tmp_path):
         ("", "the file is empty"),
         ("\n \n\n", "the file is empty"),
         ("a,b\n", "no examples below the header"),
-        ("a;b\n1;2\n", "at least two columns separated by commas.* got one, 'a;b'"),
-        ("1.5,2\n3,4\n", "column names in the first line; got numbers"),
+        ("a;b\n1;2\n", "at least two columns separated by commas, .* got one, 'a;b'; .*=';', "),
+        ("a|b\n1|2\n", r"got one, 'a\|b'; it seems to be separated by bars: .*--separator '\|'"),
+        ("a\tb c\n1\t2\n", r"separated by tabs: separator='\\t', in the shell --separator tab"),
+        ("a  b\n1  2\n", "separated by spaces, which have to be replaced"),
+        ("a\n1\n", "got one, 'a'$"),
+        ("1.5,2\n3,4\n", "column names in the first line; got numbers, 1.5 .header=False, .*shell"),
+        ("5.1,.2,.2,rose\n4,3,2,iris\n", "names in the first line; got numbers, 5.1, .2, .2 "),
+        ("5.1,NA,rose\n4,3,iris\n", "names in the first line; got numbers, 5.1, NA "),
+        ("0,1,yes\n1,0,yes\n0,0,no\n", "first line; got an example of the class 'yes' .*--no-h"),
         ("a,,c\n1,2,3\n", "column 2 of 3 has no name"),
         ("a,b,a\n1,2,3\n", "two columns are called 'a'"),
         ("a,b\n1,2\n3\n", "line 3: expected 2 cells; got 1"),
@@ -148,6 +170,8 @@ def test_the_first_bad_cell_of_several_targets_is_named(tmp_path, rows, words):
         ({"target": [0, 1], "task": "classification"}, ValueError, "got 2 columns"),
         ({"task": "clasification"}, ValueError, "did you mean 'classification'"),
         ({"task": "regression"}, FileError, "line 2, column 'kind': .* got 'cat'"),
+        ({"separator": "."}, ValueError, "separator: expected one of"),
+        ({"separator": ";"}, FileError, "columns separated by semicolons.*separator=','"),
         ({"max_bytes": 10}, FileError, "53 bytes; at most 10 are allowed"),
     ],
 )

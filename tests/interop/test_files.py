@@ -18,6 +18,10 @@ from loopbp.interop import files
 LIBRARIES = {".onnx": "onnx", ".safetensors": "safetensors", ".pt": "torch", ".pth": "torch"}
 
 
+def test_the_formats_that_a_network_leaves_to_convert_are_those_of_convert() -> None:
+    assert {".npz", *loopbp.network.FOREIGN} == set(files.FORMATS)
+
+
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test runs in an empty folder, in a terminal of 80 columns."""

@@ -240,8 +240,14 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path, capsys: pytest.CaptureFix
     torch.save({"0.weight": Executed()}, tmp_path / "bad.pt")
     torch.save(typed_in(), tmp_path / "whole.pt")
     for name in ("bad.pt", "whole.pt"):
-        with pytest.raises(FileError, match="expected a state_dict of tensors"):
+        with pytest.raises(FileError, match="expected a state_dict of tensors") as raised:
             interop.load(tmp_path / name, hidden="tanh", output="identity")
+        message = str(raised.value)
+        assert "no code from a file is executed: save torch.save(model.state_dict()" in message
+        assert message.isprintable()  # no colours of a terminal
+        # PyTorch's own message advises to let the file execute what it likes.
+        assert "weights_only" not in message
+    assert "container.Sequential" in message
     assert "executed" not in capsys.readouterr().out
 
 

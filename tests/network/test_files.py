@@ -57,6 +57,28 @@ def test_a_network_that_cannot_be_saved_leaves_the_old_file(tmp_path):
         Network([2, 2]).save(tmp_path / "absent" / "net.npz")
 
 
+@pytest.mark.parametrize("suffix", [".onnx", ".safetensors", ".pt", ".PTH"])
+def test_other_formats_are_left_to_convert(tmp_path, suffix):
+    net, path = Network([2, 2]), tmp_path / f"net{suffix}"
+    with pytest.raises(ValueError, match=rf"path: expected an \.npz file; got .*net{suffix}: "):
+        net.save(path)
+    assert os.listdir(tmp_path) == []
+    path.write_bytes(b"another format")
+    advice = re.escape(f"`loopbp convert {path} {tmp_path / 'net.npz'}` makes one")
+    with pytest.raises(npz.FileError, match=advice):
+        load(str(path))
+
+
+@pytest.mark.parametrize("name", ["net", "net.NPZ", "net.v1.5", "net.bin"])
+def test_any_other_name_is_as_good_as_npz(tmp_path, name):
+    net = Network([2, 2])
+    net.save(tmp_path / name)
+    assert load(tmp_path / name).theta.tobytes() == net.theta.tobytes()
+    (tmp_path / name).write_bytes(b"damaged")
+    with pytest.raises(npz.FileError, match="damaged one: File is not a zip file$"):
+        load(tmp_path / name)
+
+
 def test_every_truncation_of_a_file_is_an_error(tmp_path):
     path = tmp_path / "net.npz"
     Network([2, 2]).save(path)

@@ -210,6 +210,46 @@ def test_folder_that_cannot_be(report: GradientReport, monkeypatch: Any, tmp_pat
         prepare_folder(tmp_path)
 
 
+def test_nothing_of_an_earlier_report_is_left_beside_the_new_one(
+    report: GradientReport, net: Network, data: Any, tmp_path: Path
+) -> None:
+    report.write(tmp_path)
+    (tmp_path / "my-history.csv").write_text("mine")
+    (tmp_path / "elsewhere.csv").write_text("mine")
+    (tmp_path / "losses.csv").unlink()
+    (tmp_path / "losses.csv").symlink_to("elsewhere.csv")
+    paths = gradient_report(net, *data, engine="numpy").write(tmp_path)
+    assert [path.name for path in paths] == CHECKPOINT
+    kept = {"my-history.csv", "elsewhere.csv", "losses.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {*CHECKPOINT, *kept}
+    assert (tmp_path / "losses.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"format": "other"}', "[" * 100_000, "\xff"])
+def test_files_that_are_no_earlier_report_s_stay(
+    net: Network, data: Any, tmp_path: Path, content: str | None
+) -> None:
+    (tmp_path / "history.csv").write_text("mine")
+    if content is not None:
+        (tmp_path / "report.json").write_text(content, encoding="latin-1")
+    gradient_report(net, *data, engine="numpy").write(tmp_path)
+    assert (tmp_path / "history.csv").read_text() == "mine"
+
+
+def test_an_earlier_report_stays_until_the_new_one_is_whole(
+    report: GradientReport, net: Network, data: Any, monkeypatch: Any, tmp_path: Path
+) -> None:
+    report.write(tmp_path)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        gradient_report(net, *data, engine="numpy").write(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)
+
+
 def test_a_file_that_cannot_be_replaced_is_noticed_first(
     report: GradientReport, tmp_path: Path
 ) -> None:
