@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -67,9 +69,10 @@ class Examiner:
     ) -> Diagnosis:
         """The diagnosis of one submission; `Given` quantities have the legend's shapes already."""
         self.check(weights=weights, examples=examples, decimals=decimals)
-        if isinstance(computed, list):
-            return self._best([submission.aligned(computed, decimals)])
         W = [np.asarray(w, np.float64) for w in self._net.W]
+        inputs = np.asarray(self._X, np.float64)
+        if isinstance(computed, list):
+            return self._best(submission.aligned(computed, W, decimals, inputs))
         found = submission.readings(
             submission.flattened(_arrays(computed)),
             self.case,
@@ -77,6 +80,7 @@ class Examiner:
             weights=weights,
             examples=examples,
             decimals=decimals,
+            inputs=inputs,
         )
         return self._best(found)
 
@@ -89,15 +93,24 @@ class Examiner:
             integer("decimals", decimals, low=0, high=300)
 
     def _best(self, found: list[Submission]) -> Diagnosis:
-        """The diagnosis by the way of reading that needs the fewest mistakes."""
+        """The diagnosis by the way of reading that needs the fewest mistakes, then the strictest.
+
+        Numbers that are right only if they were rounded, which they do not prove, are neither
+        right nor wrong.
+        """
         comparisons = [comparison for one in found for comparison in self._comparisons(one)]
+        proven = [one for one in comparisons if one.submission.proven]
         for candidates in self._candidates():
-            best = [(one, explanations(one, candidates)) for one in comparisons]
-            best = [(one, ways) for one, ways in best if ways]
-            if best:
-                together = {_key(way): way for _, ways in best for way in ways}
-                return self._diagnosis(best[0][0], [way for way in together.values() if way])
-        return self._diagnosis(max(comparisons, key=_reach), [])
+            for _, alike in groupby(proven, lambda one: one.submission.level):
+                best = [(one, explanations(one, candidates)) for one in alike]
+                best = [(one, ways) for one, ways in best if ways]
+                if best:
+                    together = {_key(way): way for _, ways in best for way in ways}
+                    return self._diagnosis(best[0][0], [way for way in together.values() if way])
+        for one in comparisons:
+            if not one.submission.proven and explanations(one, [()]):
+                return replace(self._diagnosis(one, []), unclear=True)
+        return self._diagnosis(max(proven, key=_reach), [])
 
     def _candidates(self) -> Iterator[list[Explanation]]:
         """No mistake, then each single one, then the pairs."""

@@ -223,9 +223,6 @@ def test_numbers_that_were_printed_are_not_accused():
         }
         assert examiner.diagnose(printed).agrees, form
         assert not examiner.diagnose({k: v * 1.01 for k, v in printed.items()}).agrees
-    rounded = {name: np.round(array, 2) for name, array in results.items()}
-    assert not examiner.diagnose(rounded).agrees
-    assert examiner.diagnose(rounded, decimals=2).agrees
 
 
 def test_float32_numbers_that_were_printed_are_not_accused():
