@@ -25,6 +25,8 @@ LEAST_DIGITS, LEAST_DECIMALS = 5, 4
 FLOAT32_DIGITS = 9
 #: How many entries of an array are looked at for the number of their digits.
 LOOKED_AT = 500
+#: The last bit of a float32 number, relative to it.
+SINGLE = 2.0**-23
 #: So many different numbers with decimals prove that a group of arrays was rounded.
 LEAST_PROOF = 3
 #: Decimals that are looked for in a part of the arrays.
@@ -119,14 +121,15 @@ class _Looks:
 
     @classmethod
     def of(cls, array: NDArray[Any], chosen: Floats | None) -> _Looks:
-        """chosen: numbers that somebody wrote down with few decimals, which prove nothing."""
+        """chosen: numbers that were given; those with as few decimals prove nothing."""
         decimals = _places(array)
         if not decimals:
             return cls(decimals, frozenset())
         found = np.unique(np.round(_looked_at(array), decimals))
         found = found[found * 2.0**decimals % 1 != 0]
         if chosen is not None:
-            found = found[~np.isin(found, np.round(chosen, decimals))]
+            few = np.abs(np.round(chosen, decimals) - chosen) <= SINGLE * np.abs(chosen)
+            found = found[~np.isin(found, np.round(chosen[few], decimals))]
         return cls(decimals, frozenset(found.tolist()))
 
 

@@ -112,6 +112,15 @@ def test_old_weights_and_inputs_prove_nothing():
     assert not loopbp.diagnose(net, X, Y, forgotten).agrees
 
 
+def test_weights_that_hardly_move_are_right_when_they_are_rounded():
+    """δ = 0, as f = 0: all that the numbers show are the old weights, to 2 decimals."""
+    net = Problem((4, 5, 3), ("sigmoid",), "identity", "half_sse", 3, "float64", 1).network()
+    X = np.arange(12.0).reshape(3, 4) / 7
+    results = compute(net, X, net.forward(X).x[-1], eta=0.1).arrays("W_new b_new")
+    found = loopbp.diagnose(net, X, net.forward(X).x[-1], rounded(results, 2), eta=0.1)
+    assert found.agrees, found
+
+
 def test_too_few_decimals_are_neither_right_nor_wrong():
     """x = σ(0.41) = 0.601 as 0.6: rounded, or wrong; the option says that it was rounded."""
     net = loopbp.Network([1, 1], output="sigmoid", loss="half_sse", init=[[[0.0], [0.41]]])
