@@ -156,7 +156,9 @@ def test_with_one_example_a_mean_is_a_sum():
     found = loopbp.diagnose(net, X, Y, compute(net, X, Y).arrays("grad db"))
     assert found.agrees and found.mistakes == ()
     names = {mistake.name for mistake in found.invisible}
-    assert names == {"sum-instead-of-mean", "divided-twice", "bias-not-averaged"}
+    assert names == {
+        "sum-instead-of-mean", "divided-twice", "bias-not-averaged", "weights-not-averaged"
+    }  # fmt: skip
     assert "These numbers would not show it if the gradient is the sum" in str(found)
 
 
@@ -268,7 +270,7 @@ def test_nothing_fits_a_number_that_is_off(problem):
 
 
 def test_nothing_fits_a_mistake_that_is_not_known():
-    """The derivative of another activation; a gradient that is clipped; three mistakes at once."""
+    """Another activation; a gradient that is clipped; three mistakes at once."""
     problem = CASES[0]
     net, (X, Y) = problem.network(), problem.data()
     examiner = Examiner(net, X, Y)
