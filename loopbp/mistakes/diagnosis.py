@@ -83,7 +83,8 @@ class Diagnosis:
     within rounding: () if nothing is wrong or if nothing fits. rows: one per given quantity in
     order of computation. invisible: of a submission in which nothing is wrong, mistakes that these
     numbers would not show. notes: how the submission was read. unclear: the numbers are right if
-    they were rounded, and too few to prove that; then first is None.
+    they were rounded, and too few to prove that; then first is None. observations: what stands out
+    in numbers that nothing explains, as that an array is 12 times the expected.
     """
 
     first: Departure | None
@@ -92,6 +93,7 @@ class Diagnosis:
     invisible: tuple[Mistake, ...]
     notes: tuple[str, ...]
     unclear: bool = False
+    observations: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -210,6 +212,8 @@ class Diagnosis:
             if row.departing
         ]
         yield "text", f"Departing: {', '.join(departing)}."
+        for observation in self.observations:
+            yield "heading", f"Observed: {observation}."
 
     def __str__(self) -> str:
         return self.to_text()

@@ -17,6 +17,7 @@ from ..trace import Trace
 from . import submission
 from .catalogue import Case
 from .diagnosis import Departure, Diagnosis, Row, between, largest_between
+from .multiples import observations
 from .rounding import Arithmetic, Floats
 from .search import Comparison, Explanation, Finding, explanations, findings, invisible, pairs
 from .student import NONE, Quantity, Student, bounded_problem
@@ -110,7 +111,9 @@ class Examiner:
         for one in comparisons:
             if not one.submission.proven and explanations(one, [()]):
                 return replace(self._diagnosis(one, []), unclear=True)
-        return self._diagnosis(max(proven, key=_reach), [])
+        furthest = max(proven, key=_reach)
+        observed = tuple(observations(furthest))
+        return replace(self._diagnosis(furthest, []), observations=observed)
 
     def _candidates(self) -> Iterator[list[Explanation]]:
         """No mistake, then each single one, then the pairs."""
