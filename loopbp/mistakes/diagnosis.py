@@ -130,7 +130,8 @@ class Diagnosis:
         if self.first is None:
             return "agrees within rounding"
         if not self.explanations:
-            return f"nothing fits; first departs at {self.first.name}"
+            told = [f"nothing fits; first departs at {self.first.name}", *self.observations]
+            return "; ".join(told)
         ways = [", and ".join(named(finding) for finding in way) for way in self.explanations]
         return "; or ".join(ways)
 
@@ -181,7 +182,7 @@ class Diagnosis:
         if self.unclear:
             return (
                 "Nothing can be told: all numbers are right if they were rounded, and too few of "
-                "them have decimals to prove that. `decimals` says so."
+                "them have decimals to prove that. Whoever knows can say to how many decimals."
             )
         if self.first is None:
             count = sum(row.entries for row in self.rows)
