@@ -27,6 +27,7 @@ MOST_PARTS = 10**6
 def observations(comparison: Comparison) -> list[str]:
     """A sentence for the arrays that are one multiple of what they should be."""
     names: dict[str, list[str]] = {}
+    unit = float(np.finfo(comparison.submission.unit_dtype).eps)
     with np.errstate(all="ignore"):
         for given in comparison.given:
             expected = comparison.expected(given.quantity, NONE)
@@ -37,7 +38,7 @@ def observations(comparison: Comparison) -> list[str]:
                     continue
                 values = given.values[rows][known]
                 error = np.broadcast_to(given.decimal_error, given.values.shape)[rows][known]
-                error = error + float(np.finfo(given.dtype).eps) * np.abs(values)
+                error = error + unit * np.abs(values)
                 found = factor(values, error, expected[rows][known])
                 if found:
                     names.setdefault(found, []).append(name)

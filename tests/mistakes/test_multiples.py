@@ -61,6 +61,21 @@ def test_it_is_an_observation_and_no_explanation():
     assert found.observations == ("grad1 is 7 times the expected, entry by entry",)
 
 
+def test_integers_are_numbers_too():
+    """2-2-2, identity, f = Σ (y − x)²: δ^(0) = (6, 8, …) of equal examples, times 3."""
+    net = loopbp.Network(
+        [2, 2, 2],
+        "identity",
+        "identity",
+        "sse",
+        [[[1, -1], [2, 1], [-1, 3]], [[2, -3], [1, 2], [-2, 1]]],
+    )
+    found = loopbp.diagnose(
+        net, [[3, 2]] * 2, [[-8, 13]] * 2, {"dz0": [[18, 24]] * 2}, reduction="sum"
+    )
+    assert found.observations == ("dz0 is 3 times the expected, entry by entry",)
+
+
 def test_where_nothing_stands_out_nothing_is_observed():
     net, (X, Y) = PROBLEM.network(), PROBLEM.data()
     results = compute(net, X, Y).arrays("S delta grad db")
