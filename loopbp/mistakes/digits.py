@@ -162,9 +162,9 @@ def ways(
         if by_name != found[-1].by_name:
             found.append(Way(plain.dtype, by_name))
     most = _common(whole)
-    if most and len(found) == 1 and any(one.proof for one in whole):
-        by_name = dict.fromkeys(arrays, Digits(plain.dtype, None, most))
-        found += [Way(plain.dtype, by_name, proven=False)] if most < LEAST_DECIMALS else []
+    if most is not None and most < LEAST_DECIMALS and len(found) == 1:
+        perhaps = Digits(plain.dtype, None, max(most, 1))  # 0.04 is 0.0 to one decimal
+        found.append(Way(plain.dtype, dict.fromkeys(arrays, perhaps), proven=False))
     return found
 
 

@@ -97,10 +97,13 @@ class Examiner:
         """The diagnosis by the way of reading that needs the fewest mistakes, then the strictest.
 
         Numbers that are right only if they were rounded, which they do not prove, are neither
-        right nor wrong.
+        right nor wrong; but what a mistake gives digit by digit is that mistake. Whole numbers
+        have no digits for that.
         """
         comparisons = [comparison for one in found for comparison in self._comparisons(one)]
         proven = [one for one in comparisons if one.submission.proven]
+        perhaps = [one for one in comparisons if not one.submission.proven]
+        unclear = next((one for one in perhaps if explanations(one, [()])), None)
         for candidates in self._candidates():
             for _, alike in groupby(proven, lambda one: one.submission.level):
                 best = [(one, explanations(one, candidates)) for one in alike]
@@ -108,9 +111,10 @@ class Examiner:
                 if best:
                     together = {_key(way): way for _, ways in best for way in ways}
                     return self._diagnosis(best[0][0], [way for way in together.values() if way])
-        for one in comparisons:
-            if not one.submission.proven and explanations(one, [()]):
-                return replace(self._diagnosis(one, []), unclear=True)
+            if unclear is not None and unclear.submission.whole:
+                break
+        if unclear is not None:
+            return replace(self._diagnosis(unclear, []), unclear=True)
         furthest = max(proven, key=_reach)
         observed = tuple(observations(furthest))
         return replace(self._diagnosis(furthest, []), observations=observed)

@@ -109,6 +109,11 @@ class Submission:
     proven: bool = True
     level: int = 0
 
+    @property
+    def whole(self) -> bool:
+        """Whether no number has decimals."""
+        return all((one.values == np.round(one.values)).all() for one in self.given)
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -83,18 +83,23 @@ def test_arrays_may_be_rounded_each_in_its_own_way():
 
 
 def test_whole_numbers_are_not_read_as_rounded():
-    """Of db within ±0.04, zeros are what rounding to 1 decimal leaves, and a forgotten gradient."""
+    """Of db within ±0.04, zeros are what rounding to 1 decimal leaves, and a forgotten gradient.
+
+    Beside numbers with all their digits they are a mistake; alone they are neither right nor wrong.
+    Where the right numbers are 0.1 and more, they are wrong.
+    """
     problem = NETWORKS[0]
     net, (X, Y) = problem.network(), problem.data()
     results = compute(net, X, Y)
-    zeros = {name: np.zeros_like(array) for name, array in results.arrays("grad db").items()}
-    found = loopbp.diagnose(net, X, Y, zeros)
-    assert not found.agrees and found.verdict != "unclear"
     assert np.abs(results.db[0]).max() < 0.04
+    assert np.abs(results.grad[1]).max() > 0.1
     gone = results.arrays("S x delta grad db") | {"db0": np.zeros(6)}
-    assert [f.mistake.name for f in loopbp.diagnose(net, X, Y, gone).mistakes] == [
-        "bias-gradient-zero"
-    ]
+    found = loopbp.diagnose(net, X, Y, gone)
+    assert [f.mistake.name for f in found.mistakes] == ["bias-gradient-zero"]
+    found = loopbp.diagnose(net, X, Y, {"db0": np.zeros(6)})
+    assert found.verdict == "unclear" and not found.agrees
+    zeros = {name: np.zeros_like(array) for name, array in results.arrays("grad").items()}
+    assert loopbp.diagnose(net, X, Y, zeros).verdict == "unexplained"
 
 
 def test_old_weights_and_inputs_prove_nothing():
@@ -110,6 +115,8 @@ def test_old_weights_and_inputs_prove_nothing():
         assert "bias-not-updated" in told, found
     forgotten = {"x0": X, "grad0": np.zeros((2, 2)), "db0": np.zeros(2)}
     assert not loopbp.diagnose(net, X, Y, forgotten).agrees
+    # halves are exact in binary: σ(0) = 0.5 is no rounded σ(S)
+    assert not loopbp.diagnose(net, X, Y, {"x1": np.full((3, 2), 0.5)}).agrees
 
 
 def test_weights_that_hardly_move_are_right_when_they_are_rounded():
@@ -146,7 +153,7 @@ def test_the_strictest_way_comes_first():
     assert [decimals_of(way) for way in found] == [[None] * 3, [2, 2, None], [2, 1, None]]
     assert found[1].notes == ["dW0, dW1 are read as rounded to 2 decimals"]
     halves = {"dW0": np.array([0.5, 0.25, 0.75, 1.25]), "dW1": np.array([0.0, 1.0])}
-    assert [decimals_of(way) for way in ways(halves, kinds, {})] == [[None] * 2]
+    assert [decimals_of(way) for way in ways(halves, kinds, {}) if way.proven] == [[None] * 2]
     assert [decimals_of(way) for way in ways(arrays, kinds, {}, 5)] == [[5] * 3]
     large = {"dW0": np.array([1e12 + 0.1, 1e12 + 0.3, 1e12 + 0.7])}
     assert all(one is None for way in ways(large, kinds, {}) for one in decimals_of(way)[1:])
