@@ -88,7 +88,7 @@ def diagnose(
     """Find the mistake in somebody's backprop, from the numbers it computed.
 
     Any part of S0, x1, delta0, grad0 and W0_new will do, in the names of any notation. The exit
-    code is 0 when nothing is wrong anywhere, else 1.
+    code is 0 when all numbers are right, else 1.
     """
     if list_:
         _list()
