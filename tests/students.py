@@ -233,6 +233,16 @@ class _Student:
             return error * g_prime(name, x)
         if self.wrong("slope-formula-on-S", l):
             return error * {"sigmoid": S * (one - S), "tanh": one - S * S, "exp": S}[name]
+        foreign: dict[str, Callable[[], Any]] = {
+            "sigmoid-slope": lambda: x * (one - x),
+            "sigmoid-slope-of-S": lambda: g_prime("sigmoid", S),
+            "tanh-slope": lambda: one - x * x,
+            "tanh-slope-of-S": lambda: g_prime("tanh", S),
+            "relu-slope": lambda: (S > 0) * one,
+        }
+        for mistake, slope in foreign.items():
+            if self.wrong(mistake, l):
+                return error * slope()
         if self.wrong("slope-of-wrong-layer", l):
             return error * g_prime(name, r.S[l + 1][n])
         if self.wrong("relu-of-gradient", l):
@@ -250,6 +260,7 @@ class _Student:
         if self.wrong("gradient-of-sums", l):
             x = r.S[l - 1]
         rows = [self.N - 1] if self.wrong("last-example-only", l) else range(self.N)
+        rows = [0] if self.wrong("first-example-only", l) else rows
         dW = self.add(np.stack([np.outer(delta[n], x[n]) for n in rows], axis=-1))
         db = self.add(np.stack([delta[n] for n in rows], axis=-1))
         N = self.number(self.N)
@@ -257,11 +268,11 @@ class _Student:
         if (mean and not self.wrong("sum-instead-of-mean", l)) or self.wrong(
             "mean-instead-of-sum", l
         ):
-            dW = dW / N
+            dW = dW if self.wrong("weights-not-averaged", l) else dW / N
             db = db if self.wrong("bias-not-averaged", l) else db / N
         if self.wrong("divided-twice", l):
-            dW = dW / N
-            # whoever forgets to average the biases forgets it everywhere
+            dW = dW if self.wrong("weights-not-averaged", l) else dW / N
+            # whoever forgets to average one of them forgets it everywhere
             db = db if self.wrong("bias-not-averaged", l) else db / N
         if self.wrong("bias-gradient-zero", l):
             db = 0 * db

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,7 +88,7 @@ def diagnose(
     """Find the mistake in somebody's backprop, from the numbers it computed.
 
     Any part of S0, x1, delta0, grad0 and W0_new will do, in the names of any notation. The exit
-    code is 0 when nothing is wrong anywhere, else 1.
+    code is 0 when all numbers are right, else 1.
     """
     if list_:
         _list()
@@ -96,7 +97,7 @@ def diagnose(
         raise ValueError("diagnose: expected --network FILE, --data FILE and submissions")
     from loopbp.checks import integer
     from loopbp.mistakes import Examiner
-    from loopbp.mistakes.files import in_folder
+    from loopbp.mistakes.files import in_folder, left_out, shown
     from loopbp.mistakes.marking import mark, read_batch, table
     from loopbp.network import load
     from loopbp.npz import replacing
@@ -106,6 +107,7 @@ def diagnose(
 
     if csv is not None:
         job.check_file("csv", csv)
+    others = [shown(path) for given in submissions for path in left_out(given)]
     with terminal.activity("reading") as activity:
         paths = [path for given in submissions for path in in_folder(given)]
         net = load(saved)
@@ -132,6 +134,9 @@ def diagnose(
         terminal.say(f"{marked[0].file}: {marked[0].line}")
     else:
         _lines(marked)
+    if others:
+        text = f"not read: {', '.join(others)} (expected an npz or a CSV file)"
+        terminal.say(f"\n{_filled(text)}")
     if csv is not None:
         with replacing(csv) as file:
             file.write(table(marked).encode())
@@ -141,16 +146,27 @@ def diagnose(
 
 
 def _lines(marked: list[Marked]) -> None:
-    """A line for each submission, and how many are right."""
+    """A line for each submission, what did not fit in its line, and how many are right."""
     from loopbp.checks import shorten
 
+    cut: list[str] = []
     names = [one.file if len(one.file) <= NAME else f"…{one.file[1 - NAME :]}" for one in marked]
     width = max(map(len, names))
     for one, name in zip(marked, names, strict=True):
         line = terminal.printable(f"  {name:<{width}}  {one.line}", sys.stdout)
         terminal.say(shorten(line, WIDTH))
+        if len(line) > WIDTH:
+            cut.append(f"{one.file}: {one.line}")
+    for text in cut:
+        terminal.say(f"\n{_filled(text)}")
     right = sum(one.agrees for one in marked)
     terminal.say(f"\n{right:,} of {len(marked):,} submissions agree within rounding")
+
+
+def _filled(text: str) -> str:
+    """A paragraph in which no name is broken."""
+    text = terminal.printable(text, sys.stdout)
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _list() -> None:

@@ -82,7 +82,9 @@ class Diagnosis:
     does. explanations: every set of mistakes with the fewest in it that explains all numbers,
     within rounding: () if nothing is wrong or if nothing fits. rows: one per given quantity in
     order of computation. invisible: of a submission in which nothing is wrong, mistakes that these
-    numbers would not show. notes: how the submission was read.
+    numbers would not show. notes: how the submission was read. unclear: the numbers are right if
+    they were rounded, and too few to prove that; then first is None. observations: what stands out
+    in numbers that nothing explains, as that an array is 12 times the expected.
     """
 
     first: Departure | None
@@ -90,18 +92,20 @@ class Diagnosis:
     rows: tuple[Row, ...]
     invisible: tuple[Mistake, ...]
     notes: tuple[str, ...]
+    unclear: bool = False
+    observations: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
-        """`agrees`, `explained` or `unexplained`."""
+        """`agrees`, `explained`, `unexplained` or `unclear`."""
         if self.first is None:
-            return "agrees"
+            return "unclear" if self.unclear else "agrees"
         return "explained" if self.explanations else "unexplained"
 
     @property
     def agrees(self) -> bool:
         """Whether every number is right, within rounding."""
-        return self.first is None
+        return self.verdict == "agrees"
 
     @property
     def mistakes(self) -> Explanation:
@@ -121,10 +125,13 @@ class Diagnosis:
     @property
     def summary(self) -> str:
         """The diagnosis in one line."""
+        if self.unclear:
+            return "nothing can be told: right if the numbers were rounded"
         if self.first is None:
             return "agrees within rounding"
         if not self.explanations:
-            return f"nothing fits; first departs at {self.first.name}"
+            told = [f"nothing fits; first departs at {self.first.name}", *self.observations]
+            return "; ".join(told)
         ways = [", and ".join(named(finding) for finding in way) for way in self.explanations]
         return "; or ".join(ways)
 
@@ -172,6 +179,11 @@ class Diagnosis:
             yield "heading", f"Note: {note}."
 
     def _verdict(self) -> str:
+        if self.unclear:
+            return (
+                "Nothing can be told: all numbers are right if they were rounded, and too few of "
+                "them have decimals to prove that. Whoever knows can say to how many decimals."
+            )
         if self.first is None:
             count = sum(row.entries for row in self.rows)
             return f"Nothing is wrong: all {count:,} numbers agree within rounding."
@@ -201,6 +213,8 @@ class Diagnosis:
             if row.departing
         ]
         yield "text", f"Departing: {', '.join(departing)}."
+        for observation in self.observations:
+            yield "heading", f"Observed: {observation}."
 
     def __str__(self) -> str:
         return self.to_text()

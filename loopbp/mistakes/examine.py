@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from ..trace import Trace
 from . import submission
 from .catalogue import Case
 from .diagnosis import Departure, Diagnosis, Row, between, largest_between
+from .multiples import observations
 from .rounding import Arithmetic, Floats
 from .search import Comparison, Explanation, Finding, explanations, findings, invisible, pairs
 from .student import NONE, Quantity, Student, bounded_problem
@@ -67,9 +70,10 @@ class Examiner:
     ) -> Diagnosis:
         """The diagnosis of one submission; `Given` quantities have the legend's shapes already."""
         self.check(weights=weights, examples=examples, decimals=decimals)
-        if isinstance(computed, list):
-            return self._best([submission.aligned(computed, decimals)])
         W = [np.asarray(w, np.float64) for w in self._net.W]
+        inputs = np.asarray(self._X, np.float64)
+        if isinstance(computed, list):
+            return self._best(submission.aligned(computed, W, decimals, inputs))
         found = submission.readings(
             submission.flattened(_arrays(computed)),
             self.case,
@@ -77,6 +81,7 @@ class Examiner:
             weights=weights,
             examples=examples,
             decimals=decimals,
+            inputs=inputs,
         )
         return self._best(found)
 
@@ -89,15 +94,30 @@ class Examiner:
             integer("decimals", decimals, low=0, high=300)
 
     def _best(self, found: list[Submission]) -> Diagnosis:
-        """The diagnosis by the way of reading that needs the fewest mistakes."""
+        """The diagnosis by the way of reading that needs the fewest mistakes, then the strictest.
+
+        Numbers that are right only if they were rounded, which they do not prove, are neither
+        right nor wrong; but what a mistake gives digit by digit is that mistake. Whole numbers
+        have no digits for that.
+        """
         comparisons = [comparison for one in found for comparison in self._comparisons(one)]
+        proven = [one for one in comparisons if one.submission.proven]
+        perhaps = [one for one in comparisons if not one.submission.proven]
+        unclear = next((one for one in perhaps if explanations(one, [()])), None)
         for candidates in self._candidates():
-            best = [(one, explanations(one, candidates)) for one in comparisons]
-            best = [(one, ways) for one, ways in best if ways]
-            if best:
-                together = {_key(way): way for _, ways in best for way in ways}
-                return self._diagnosis(best[0][0], [way for way in together.values() if way])
-        return self._diagnosis(max(comparisons, key=_reach), [])
+            for _, alike in groupby(proven, lambda one: one.submission.level):
+                best = [(one, explanations(one, candidates)) for one in alike]
+                best = [(one, ways) for one, ways in best if ways]
+                if best:
+                    together = {_key(way): way for _, ways in best for way in ways}
+                    return self._diagnosis(best[0][0], [way for way in together.values() if way])
+            if unclear is not None and unclear.submission.whole:
+                break
+        if unclear is not None:
+            return replace(self._diagnosis(unclear, []), unclear=True)
+        furthest = max(proven, key=_reach)
+        observed = tuple(observations(furthest))
+        return replace(self._diagnosis(furthest, []), observations=observed)
 
     def _candidates(self) -> Iterator[list[Explanation]]:
         """No mistake, then each single one, then the pairs."""

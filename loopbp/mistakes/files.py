@@ -44,6 +44,17 @@ def in_folder(path: Path) -> list[Path]:
     return found
 
 
+def left_out(path: Path) -> list[Path]:
+    """The files of a folder by name that `in_folder` leaves out, but for hidden ones."""
+    if not path.is_dir():
+        return []
+    return sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix.lower() not in SUFFIXES and not file.name.startswith(".") and file.is_file()
+    )
+
+
 def most_numbers(case: Case) -> int:
     """How many numbers there are: S, x, δ and, of each weight, gradient and new value."""
     nodes = case.N * (3 * sum(case.sizes) + len(case.sizes))

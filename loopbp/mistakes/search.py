@@ -20,7 +20,7 @@ from .student import NONE, Atoms, Quantity, Student, reaching
 from .submission import Booleans, Given, Submission
 
 #: With more pairs than this, a mistake in a single layer is tried alone only.
-MOST_PAIRS = 20_000
+MOST_PAIRS = 25_000
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,14 @@ NONE: Atoms = frozenset()
 MOST_BYTES = 2**28
 
 STALE = "updated-while-going-back"
+#: Whose g′ is taken in the place of a layer's own, and of what.
+FOREIGN = {
+    "sigmoid-slope": ("sigmoid", "x"),
+    "sigmoid-slope-of-S": ("sigmoid", "S"),
+    "tanh-slope": ("tanh", "x"),
+    "tanh-slope-of-S": ("tanh", "S"),
+    "relu-slope": ("relu", "S"),
+}
 
 
 class Quantity(NamedTuple):
@@ -187,6 +195,9 @@ class Student:
         """The derivative by x^(l+1) times g′(S^(l))."""
         if Atom("slope-left-out", l) in atoms:
             return upstream
+        foreign = next((name for name in FOREIGN if Atom(name, l) in atoms), None)
+        if foreign is not None:
+            return self._do.product(upstream, self._foreign(foreign, l, atoms))
         name, S = self.case.activations[l], self.compute(Quantity("S", l), atoms)
         if Atom("slope-formula-on-S", l) in atoms:
             return self._do.product(upstream, self._formula(name, S))
@@ -198,13 +209,20 @@ class Student:
             S = upstream
         return self._do.product(upstream, self._do.slope(name, S))
 
-    def _formula(self, name: str, S: Bounded) -> Bounded:
-        """g′ by x, with S in the place of x."""
+    def _foreign(self, mistake: str, l: int, atoms: Atoms) -> Bounded:
+        """g′ of an activation that is not this layer's."""
+        name, by = FOREIGN[mistake]
+        if by == "x":
+            return self._formula(name, self.compute(Quantity("x", l + 1), atoms))
+        return self._do.slope(name, self.compute(Quantity("S", l), atoms))
+
+    def _formula(self, name: str, x: Bounded) -> Bounded:
+        """g′ by x, or by what stands in its place."""
         if name == "exp":
-            return S
+            return x
         if name == "sigmoid":
-            return self._do.product(S, self._do.complement(S))
-        return self._do.complement(self._do.product(S, S))
+            return self._do.product(x, self._do.complement(x))
+        return self._do.complement(self._do.product(x, x))
 
     # --- Gradients and the step. ----------------------------------------------------------------
 
@@ -222,6 +240,8 @@ class Student:
             x = self._inputs(l, atoms)
         if Atom("last-example-only", l) in atoms:
             x, delta = x[-1:], delta[-1:]
+        elif Atom("first-example-only", l) in atoms:
+            x, delta = x[:1], delta[:1]
         return self._do.matmul(x.transposed, delta)
 
     def _gradient(self, l: int, atoms: Atoms) -> Bounded:
@@ -244,6 +264,9 @@ class Student:
         if "bias-not-averaged" in made:
             gradient.value[0] *= divisor
             gradient.error[0] *= divisor
+        if "weights-not-averaged" in made:
+            gradient.value[1:] *= divisor
+            gradient.error[1:] *= divisor
         return gradient
 
     def _new_weights(self, l: int, atoms: Atoms) -> Bounded:

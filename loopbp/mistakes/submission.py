@@ -17,17 +17,12 @@ from numpy.typing import NDArray
 from ..checks import describe, numeric, shorten
 from . import names
 from .catalogue import Case
+from .digits import Way, ways
 from .rounding import Floats
 from .student import Quantity
 
 Booleans = NDArray[np.bool_]
 
-#: Significant digits, or decimals, from which on numbers count as printed and read again.
-LEAST_DIGITS, LEAST_DECIMALS = 5, 4
-#: A float32 number is written with at most so many significant digits.
-FLOAT32_DIGITS = 9
-#: How many entries of an array are looked at for the number of their digits.
-LOOKED_AT = 500
 #: So many arrays are plenty: five kinds of a hundred layers, weights and biases apart.
 MOST_ARRAYS = 1000
 
@@ -62,7 +57,7 @@ class Given:
 
     values in the legend's shape, without the constant node: S, x, δ (N, n), gradient and new
     weights (n_l + 1, n_{l+1}); known, of the same shape, what of it was given; decimal_error: half
-    a unit of the last digit that was written.
+    a unit of the last digit that was written; rows: where each part lies.
     """
 
     quantity: Quantity
@@ -72,6 +67,21 @@ class Given:
     parts: list[Part] = field(default_factory=list)
     decimal_error: Floats | float = 0.0
     label: str = ""
+    rows: list[slice] = field(default_factory=list)
+
+    def read(self, way: Way) -> Given:
+        """The same with the last digits that this way of reading tells."""
+        error = np.zeros(self.values.shape)
+        for part, rows in zip(self.parts, self.rows, strict=True):
+            error[rows] = way.by_name[part.name].error(self.values[rows])
+        if not self.parts:
+            error += way.by_name[self.key].error(self.values)
+        return replace(self, decimal_error=error)
+
+    @property
+    def key(self) -> str:
+        """A name of quantities that came without arrays."""
+        return f"{self.quantity.kind}{self.quantity.l}"
 
     @property
     def name(self) -> str:
@@ -87,13 +97,22 @@ class Given:
 class Submission:
     """Everything that somebody computed: quantities in order, u, and what there is to say.
 
-    unit_dtype: the dtype with the fewest digits that the numbers were computed in.
+    unit_dtype: the dtype with the fewest digits that the numbers were computed in; proven: whether
+    the numbers prove that they were rounded as they are read; level: how many ways to read the
+    digits are stricter.
     """
 
     given: list[Given]
     unit_dtype: np.dtype[Any]
     notes: list[str]
     reading: str = ""
+    proven: bool = True
+    level: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether no number has decimals."""
+        return all((one.values == np.round(one.values)).all() for one in self.given)
 
 
 @dataclass(frozen=True)
@@ -141,10 +160,12 @@ def readings(
     weights: str = "auto",
     examples: str = "auto",
     decimals: int | None = None,
+    inputs: Floats | None = None,
 ) -> list[Submission]:
     """The submission, once for each way of reading it that nothing decides between.
 
-    weights: `in,out`, `out,in` or `auto`; examples: `rows`, `columns` or `auto`.
+    weights: `in,out`, `out,in` or `auto`; examples: `rows`, `columns` or `auto`. The strictest
+    reading of rounded digits comes first.
     Raises `ValueError` for names that are not understood and shapes that do not fit.
     """
     parsed = [names.parse(text) for text in arrays]
@@ -152,7 +173,8 @@ def readings(
         raise ValueError(
             f"computed: expected arrays of backpropagation, as {names.EXAMPLES}; got none"
         )
-    digits = _Digits.of(list(arrays.values()), decimals)
+    kinds = {name.text: name.words.kind for name in parsed}
+    written = ways(arrays, kinds, _chosen(W, inputs), decimals)
     found: list[Submission] = []
     problem: ValueError | None = None
     numberings = names.layers(parsed, case.L)
@@ -160,28 +182,45 @@ def readings(
         try:
             for layout in _layouts(parsed, layers, arrays, case, weights, examples):
                 given, notes = _aligned(parsed, layers, arrays, case, W, layout)
-                for one in given:
-                    one.decimal_error = digits.error(one.values)
                 lowest = min(layers.values())
                 reading = f"{layout}, the lowest layer as {lowest}"
-                found.append(Submission(given, digits.dtype, notes + digits.notes, reading))
+                found.append(Submission(given, written[0].dtype, notes, reading))
         except ValueError as error:  # the shapes are those of other layers
             problem = problem or error
     if not found and problem is not None:
         raise problem
     if len(found) == 1:
         found[0].reading = ""
-    return found
+    return [_read(one, way, level) for level, way in enumerate(written) for one in found]
 
 
-def aligned(given: list[Given], decimals: int | None = None) -> Submission:
-    """A submission of quantities that are in the legend's shapes already."""
+def aligned(
+    given: list[Given],
+    W: Sequence[Floats],
+    decimals: int | None = None,
+    inputs: Floats | None = None,
+) -> list[Submission]:
+    """A submission of quantities that are in the legend's shapes already, each way to read it."""
     if not given:
         raise ValueError("computed: expected results of backpropagation; got none")
-    digits = _Digits.of([one.values[one.known] for one in given], decimals)
-    for one in given:
-        one.decimal_error = digits.error(one.values)
-    return Submission(given, digits.dtype, digits.notes)
+    arrays = {one.key: one.values[one.known] for one in given}
+    kinds = {one.key: one.quantity.kind for one in given}
+    written = ways(arrays, kinds, _chosen(W, inputs), decimals)
+    one = Submission(given, written[0].dtype, [])
+    return [_read(one, way, level) for level, way in enumerate(written)]
+
+
+def _read(one: Submission, way: Way, level: int) -> Submission:
+    """A submission whose digits are read in this way."""
+    given = [quantity.read(way) for quantity in one.given]
+    notes = one.notes + way.notes
+    return replace(one, given=given, notes=notes, proven=way.proven, level=level)
+
+
+def _chosen(W: Sequence[Floats], inputs: Floats | None) -> dict[str, Floats]:
+    """Numbers that are given and not computed, by the quantity that they may stand in."""
+    found = {"W_new": np.concatenate([w.ravel() for w in W])}
+    return found if inputs is None else found | {"x": inputs.ravel()}
 
 
 def _layouts(
@@ -264,6 +303,7 @@ def _aligned(
             )
         one.values[rows], one.known[rows] = values, True
         one.parts.append(part)
+        one.rows.append(rows)
     notes = [f"{', '.join(old)}: the weights before the step; not results"] if old else []
     return list(found.values()), notes
 
@@ -344,73 +384,3 @@ def _rows(
     if (values[:, -1] == 1).all():
         return values[:, :-1], Part(text, ())
     raise ValueError(f"{text}: expected the constant 1 in the first column; got others")
-
-
-@dataclass(frozen=True)
-class _Digits:
-    """How exactly the numbers are written: in which dtype, and with how many decimal digits."""
-
-    dtype: np.dtype[Any]
-    digits: int | None
-    decimals: int | None
-
-    @classmethod
-    def of(cls, arrays: Sequence[NDArray[Any]], decimals: int | None) -> _Digits:
-        """What the numbers themselves tell; a program writes all of them in one way."""
-        kinds = [array.dtype for array in arrays if array.dtype.kind == "f"]
-        dtype = min(kinds, key=lambda kind: -np.finfo(kind).eps, default=np.dtype(np.float64))
-        if dtype.itemsize > 8:
-            dtype = np.dtype(np.float64)
-        sample = np.concatenate([_looked_at(array) for array in arrays])
-        if dtype.itemsize < 8:
-            return cls(dtype, None, decimals)
-        digits = next((d for d in range(1, 16) if _has_digits(sample, d)), None)
-        places = next((d for d in range(13) if (np.round(sample, d) == sample).all()), None)
-        if (digits is not None and digits <= FLOAT32_DIGITS) or _single(sample, places):
-            dtype = np.dtype(np.float32)
-        if decimals is not None:
-            return cls(dtype, None, decimals)
-        if places is not None and places < LEAST_DECIMALS:
-            return cls(dtype, None, None)  # whole numbers, or halves: computed by hand
-        if places is None and (digits is None or digits < LEAST_DIGITS):
-            return cls(dtype, None, None)
-        return cls(dtype, digits if places is None else None, places)
-
-    @property
-    def notes(self) -> list[str]:
-        """What a reader should know about it."""
-        if self.decimals is not None:
-            return [f"the numbers are read as rounded to {self.decimals} decimals"]
-        if self.digits is not None:
-            return [f"the numbers are read as rounded to {self.digits} significant digits"]
-        return []
-
-    def error(self, values: Floats) -> Floats | float:
-        """Half a unit of the last digit."""
-        if self.decimals is not None:
-            return 0.5 * 10.0**-self.decimals
-        if self.digits is None:
-            return 0.0
-        with np.errstate(divide="ignore"):
-            exponent = np.floor(np.log10(np.abs(values)))
-        half: Floats = np.where(values == 0, 0, 0.5 * 10.0 ** (exponent + 1 - self.digits))
-        return half
-
-
-def _looked_at(array: NDArray[Any]) -> Floats:
-    """Finite entries of an array, evenly spread."""
-    flat = array.ravel().astype(np.float64)
-    flat = flat[:: max(1, len(flat) // LOOKED_AT)]
-    return flat[np.isfinite(flat)]
-
-
-def _single(sample: Floats, places: int | None) -> bool:
-    """Whether all numbers are those of a float32, printed perhaps to so many decimals."""
-    with np.errstate(over="ignore"):
-        wide = sample.astype(np.float32).astype(np.float64)
-    return bool((wide == sample).all() or (places and (np.round(wide, places) == sample).all()))
-
-
-def _has_digits(sample: Floats, digits: int) -> bool:
-    """Whether no number has more significant digits."""
-    return all(float(f"{value:.{digits - 1}e}") == value for value in sample.tolist())

@@ -156,7 +156,9 @@ def test_with_one_example_a_mean_is_a_sum():
     found = loopbp.diagnose(net, X, Y, compute(net, X, Y).arrays("grad db"))
     assert found.agrees and found.mistakes == ()
     names = {mistake.name for mistake in found.invisible}
-    assert names == {"sum-instead-of-mean", "divided-twice", "bias-not-averaged"}
+    assert names == {
+        "sum-instead-of-mean", "divided-twice", "bias-not-averaged", "weights-not-averaged"
+    }  # fmt: skip
     assert "These numbers would not show it if the gradient is the sum" in str(found)
 
 
@@ -223,9 +225,6 @@ def test_numbers_that_were_printed_are_not_accused():
         }
         assert examiner.diagnose(printed).agrees, form
         assert not examiner.diagnose({k: v * 1.01 for k, v in printed.items()}).agrees
-    rounded = {name: np.round(array, 2) for name, array in results.items()}
-    assert not examiner.diagnose(rounded).agrees
-    assert examiner.diagnose(rounded, decimals=2).agrees
 
 
 def test_float32_numbers_that_were_printed_are_not_accused():
@@ -271,7 +270,7 @@ def test_nothing_fits_a_number_that_is_off(problem):
 
 
 def test_nothing_fits_a_mistake_that_is_not_known():
-    """The derivative of another activation; a gradient that is clipped; three mistakes at once."""
+    """Another activation; a gradient that is clipped; three mistakes at once."""
     problem = CASES[0]
     net, (X, Y) = problem.network(), problem.data()
     examiner = Examiner(net, X, Y)

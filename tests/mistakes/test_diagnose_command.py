@@ -93,6 +93,42 @@ def test_a_class_is_a_line_each():
     assert rows["class/bad.npz"]["verdict"] == "not read"
 
 
+def test_what_is_left_out_and_what_does_not_fit_in_a_line_is_told_in_full():
+    """x.npy and notes.txt are no submissions; a reason of more than a line stands below."""
+    np.save("class/x.npy", np.zeros(3))
+    Path("class/notes.txt").write_text("no")
+    Path("class/.hidden").write_text("no")
+    np.savez("class/odd.npz", dW1=np.zeros((3, 3)))
+    np.savez("class/name.npz", detla0=np.zeros((8, 6)), dW1=np.zeros((4, 6)))
+    result = run(*GIVEN, "--eta", "0.5", "class", code=1)
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    text = " ".join(result.stdout.split())
+    assert "not read: class/notes.txt, class/x.npy (expected an npz or a CSV file)" in text
+    assert "hidden" not in text
+    below = text.split("class/odd.npz: not read: ")[1]
+    assert "or (7, 3) with the row of the biases; got (3, 3)" in below
+    assert "did you mean delta0?" in text.split("class/name.npz: not read: ")[1]
+    lines = [line for line in result.stdout.splitlines() if line.startswith("  class/odd.npz")]
+    assert len(lines) == 1 and lines[0].endswith("…")
+    assert "not read" not in run(*GIVEN, "--eta", "0.5", "class/right.npz").stdout
+
+
+def test_rounded_submissions_of_a_class():
+    """To 3 decimals right and wrong; 5 times a gradient is no mistake of the catalogue."""
+    for name in ("right", "slope-left-out"):
+        arrays = np.load(f"class/{name}.npz")
+        np.savez(f"class/{name}.npz", **{k: np.round(arrays[k], 3) for k in arrays})
+    arrays = dict(np.load("class/right.npz"))
+    np.savez("class/five.npz", **(arrays | {"grad1": 5 * arrays["grad1"]}))
+    result = run(*GIVEN, "--eta", "0.5", "class", "--csv", "marks.csv", code=1)
+    with open("marks.csv", encoding="utf-8", newline="") as file:
+        rows = {row["submission"]: row for row in csv.DictReader(file)}
+    assert rows["class/right.npz"]["verdict"] == "agrees"
+    assert rows["class/slope-left-out.npz"]["mistakes"] == "slope-left-out"
+    assert rows["class/five.npz"]["verdict"] == "unexplained"
+    assert "1 of 5 submissions agree within rounding" in result.stdout
+
+
 def test_one_that_cannot_be_read_is_told_in_full():
     np.savez("odd.npz", dW1=np.zeros((3, 3)))
     output = " ".join(run(*GIVEN, "odd.npz", code=1).stdout.split())
