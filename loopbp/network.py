@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import draws, engines, npz
+from . import engines, npz
 from .checks import (
     FloatArray,
     all_finite,
@@ -23,10 +23,10 @@ from .checks import (
     integer,
     matrix,
     numeric,
-    real,
     rows,
 )
 from .engines import ACTIVATIONS, OUTPUT_LOSSES, SUM_LOSSES
+from .initial import initial_parameters
 from .trace import Trace
 from .workspace import Architecture, Workspace
 
@@ -39,13 +39,10 @@ Path = str | os.PathLike[str]
 
 DTYPES = ("float32", "float64")
 REDUCTIONS = ("mean", "sum")
-INITS = ("glorot", "he", "lecun", "normal", "zeros")
 FORMAT = "loopbp network"
 FORMAT_VERSION = 1
 #: Extensions of other libraries' files, which are converted from and to.
 FOREIGN = (".onnx", ".safetensors", ".pt", ".pth")
-#: Initial weights of a larger standard deviation could overflow in float32.
-MOST_STD = 1e30
 #: More parameters than this are refused before any memory is taken: 8 GiB in float64.
 MOST_PARAMETERS = 2**30
 
@@ -120,7 +117,7 @@ class Network:
         std: float | None = None,
     ) -> None:
         self.architecture = _architecture(sizes, hidden, output, loss, dtype)
-        self._theta = _initial(self.architecture, init, std, seed)
+        self._theta = initial_parameters(self.architecture, init, std, seed)
         self._views = self.architecture.views(self._theta)
 
     @property
@@ -508,50 +505,6 @@ def _dtype(given: object) -> np.dtype[Any]:
     return dtype
 
 
-def _initial(net: Architecture, init: Any, std: float | None, seed: int) -> FloatArray:
-    """The initial parameters (P,), as `Network` says."""
-    if isinstance(init, str):
-        choice("init", init, INITS)
-    if init is None:
-        raise TypeError(f"init: expected one of {', '.join(INITS)}, or an array; got None")
-    if std is not None and not (isinstance(init, str) and init == "normal"):
-        raise ValueError("std: expected init='normal' with it")
-    bits = draws.source(seed)
-    if not isinstance(init, str):
-        return _given(net, init)
-    scale = 0.01 if std is None else real("std", std, low=0, high=MOST_STD)
-    theta = np.zeros(net.parameters)
-    normal = np.random.Generator(bits).standard_normal
-    for W in net.views(theta):
-        fan_in, fan_out = W.shape[0] - 1, W.shape[1]
-        shape = (fan_in, fan_out)
-        if init == "glorot":
-            W[1:] = (2 * draws.uniform(bits, shape) - 1) * np.sqrt(6 / (fan_in + fan_out))
-        elif init != "zeros":
-            deviations = {"he": np.sqrt(2 / fan_in), "lecun": np.sqrt(1 / fan_in), "normal": scale}
-            W[1:] = normal(shape) * deviations[init]
-    return theta.astype(net.dtype)
-
-
-def _given(net: Architecture, init: Any) -> FloatArray:
-    """Parameters given as the flat vector or as the L matrices, checked and copied."""
-    if isinstance(init, Sequence) and len(init) == net.L and numeric("init[0]", init[0]).ndim == 2:
-        theta = np.empty(net.parameters, net.dtype)
-        for l, (W, part) in enumerate(zip(net.views(theta), init, strict=True)):
-            given = numeric(f"init[{l}]", part)
-            if given.shape != W.shape:
-                raise ValueError(f"init[{l}]: expected shape {W.shape}; got {given.shape}")
-            W[...] = finite(f"init[{l}]", given, net.dtype)
-        return theta
-    given = numeric("init", init)
-    if given.shape != (net.parameters,):
-        raise ValueError(
-            f"init: expected the {net.parameters} parameters as one vector, or {net.L} matrices "
-            f"(n_l + 1, n_(l+1)); got shape {given.shape}"
-        )
-    return finite("init", given, net.dtype).copy()
-
-
 def _one_hot(argument: str, labels: NDArray[Any], classes: int, dtype: np.dtype[Any]) -> FloatArray:
     """Rows with a single 1 at the label; raises for labels that are not 0 … classes − 1."""
     if labels.dtype.kind not in "iu":
@@ -604,17 +557,17 @@ def _trace(net: Network, X: ArrayLike, Y: ArrayLike | None, name: str, reduction
     work = Workspace.allocate(net.architecture, len(given))
     work.x[0][:, 1:] = cast(given, net.dtype)
     W = net.architecture.views(net.theta.copy())
-    if targets is None:
-        solver.forward(net.architecture, W, work)
-        if not engines.are_sound(work.S):
-            net._check_numbers(given)
-        return Trace(net.architecture, solver.name, reduction, tuple(W), work.x, work.S)
-    work.y[...] = targets
     divisor = len(given) if reduction == "mean" else 1
     grad = net.architecture.views(np.empty_like(net.theta))
-    solver.gradient(net.architecture, W, work, grad, divisor)
+    if targets is None:
+        solver.forward(net.architecture, W, work)
+    else:
+        work.y[...] = targets
+        solver.gradient(net.architecture, W, work, grad, divisor)
     if not engines.are_sound(work.S):
         net._check_numbers(given)
+    if targets is None:
+        return Trace(net.architecture, solver.name, reduction, tuple(W), work.x, work.S)
     return Trace(
         net.architecture,
         solver.name,

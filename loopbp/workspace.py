@@ -196,10 +196,10 @@ def statistics_memory(width: int, dtype: np.dtype[Any]) -> Memory:
 class Descent:
     """What gradient descent works on; the caller owns every array.
 
-    theta and grad (P,); inputs (N, n_0) and targets (N, n_L) of the whole training set, which are
-    read during the whole run, and copied if they share memory with theta;
-    work, a workspace of at least min(batch_size, N) examples, with an importance if there is one;
-    observer: what the statistics need, None if nothing is recorded.
+    theta and grad (P,); inputs (N, n_0) and targets (N, n_L) of the whole training set, read during
+    the whole run, and copied where they share memory with theta; work, a workspace of at least
+    min(batch_size, N) examples, with an importance if there is one; observer: what the statistics
+    need, None if nothing is recorded.
     importance (N,), c ≥ 0: a step's loss and gradient are Σ_n c_n f_n / Σ_n c_n, means where it is
     None. penalty, α ≥ 0: if not 0, a step's weight decay is λ = α / Σ_n c_n, or α / N, instead of
     the optimiser's.
@@ -218,10 +218,10 @@ class Descent:
     penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        inputs, targets = for_loops(self.inputs), for_loops(self.targets)
-        own = [np.may_share_memory(array, self.theta) for array in (inputs, targets)]
-        self.inputs = inputs.copy() if own[0] else inputs
-        self.targets = targets.copy() if own[1] else targets
+        for name in ("inputs", "targets"):
+            array = for_loops(getattr(self, name))
+            shares = np.may_share_memory(array, self.theta)
+            setattr(self, name, array.copy() if shares else array)
         if self.importance is not None:
             self.importance = for_loops(self.importance)
 

@@ -119,3 +119,9 @@ def _shapes() -> list[Problem]:
 
 
 PROBLEMS = [*_names(), *_shapes()]
+
+
+def hand_computed() -> Network:
+    """The 2-2-2 network with identity and f = Σ (y − x)² whose numbers are worked out by hand."""
+    weights = [[[1, -1], [2, 1], [-1, 3]], [[2, -3], [1, 2], [-2, 1]]]
+    return Network([2, 2, 2], "identity", "identity", "sse", weights)

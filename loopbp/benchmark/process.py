@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from ..progress import Progress
+from ..search_path import with_loopbp
 from . import machine
 
 
@@ -71,10 +70,3 @@ def count(total: int, report: Callable[[Progress], None]) -> Callable[[str, Any]
         report(state)
 
     return tell
-
-
-def with_loopbp(environment: dict[str, str]) -> dict[str, str]:
-    """The environment, with this loopbp to be found."""
-    root = str(Path(__file__).parents[2])
-    path = environment.get("PYTHONPATH")
-    return {**environment, "PYTHONPATH": root if not path else os.pathsep.join([root, path])}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..progress import Progress
+from ..search_path import with_loopbp
 from . import machine, peers, process
 from .record import Cell, Record, Start, decode
 from .timing import Method
@@ -223,7 +224,7 @@ def _import_seconds(modules: Sequence[str]) -> float:
         capture_output=True,
         text=True,
         check=False,
-        env=process.with_loopbp(machine.environment(machine.cores())),
+        env=with_loopbp(machine.environment(machine.cores())),
     )
     if done.returncode:
         raise process.BrokenDownError(done.stderr.strip() or "the import failed")

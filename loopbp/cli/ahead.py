@@ -7,10 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from loopbp.engines import ENGINES
 from loopbp.kernels import cache
+from loopbp.search_path import with_loopbp
 
 _PROGRAM = """
 import sys
@@ -31,11 +31,9 @@ def statistics_compiled_ahead(engine: str, dtype: str) -> Iterator[None]:
     if not (is_tiled and cache.is_empty() and (os.cpu_count() or 1) > 1):
         yield
         return
-    root = str(Path(__file__).parents[2])
-    path = os.environ.get("PYTHONPATH")
     child = subprocess.Popen(
         [sys.executable, "-P", "-c", _PROGRAM, dtype],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([root, path] if path else [root])},
+        env=with_loopbp(dict(os.environ)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -123,9 +123,9 @@ def explain(
     else:
         _need_data(
             target=target,
-            task=None if task == "auto" else task,
-            no_header=no_header or None,
-            separator=None if separator == "," else separator,
+            task=task != "auto",
+            no_header=no_header,
+            separator=separator != ",",
         )
         net, X, Y = _one_example(network, saved, seed, inputs, targets)
     from loopbp.derivation import explain as derive

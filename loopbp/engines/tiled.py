@@ -191,7 +191,6 @@ class TiledEngine(LoopEngine):
         outputs: FloatArray,
     ) -> bool:
         memory, plan = self._loaded(net, W, len(inputs)), _plan(net)
-        apart = inputs.shape[1] * inputs.itemsize
         no_targets = np.empty((len(inputs), 0), net.dtype)
         data = np.arange(len(inputs)), for_loops(inputs), no_targets, memory.alike
         with _alone(memory.workers):
@@ -199,7 +198,7 @@ class TiledEngine(LoopEngine):
                 outputs,
                 memory.workers,
                 memory.examples,
-                epoch.FORWARD + (epoch.LOAD if apart % 4096 == 0 else 0),
+                epoch.FORWARD + (epoch.LOAD if _collide(inputs) else 0),
                 data,
                 memory.weights,
                 memory.rows(),
@@ -424,15 +423,19 @@ def _readable(memory: Memory, inputs: FloatArray, first: int, do: int) -> tuple[
     """Rows of x^(0) that the loops can read, and the column of x_1 in them.
 
     For a forward pass alone the given rows, where x_1 is in column `first`. Otherwise a copy: it
-    is read again and again for the gradient, faster where rows are whole lines of the cache. Rows
-    4,096 bytes apart would push each other out of the cache; what cannot be written is another
-    type to Numba, compiled anew; and what is not aligned, compiled loops may not touch.
+    is read again and again for the gradient, faster where rows are whole lines of the cache. What
+    cannot be written is another type to Numba, compiled anew; and what is not aligned, compiled
+    loops may not touch.
     """
-    apart = inputs.shape[1] * inputs.itemsize
-    if do == epoch.FORWARD and inputs.flags.behaved and apart % 4096 != 0:
+    if do == epoch.FORWARD and inputs.flags.behaved and not _collide(inputs):
         return inputs, first
     memory.inputs[: len(inputs), : inputs.shape[1] - first] = inputs[:, first:]
     return memory.inputs, 0
+
+
+def _collide(rows: FloatArray) -> bool:
+    """Whether rows are so many times 4,096 bytes long: they push each other out of the cache."""
+    return bool(rows.shape[1] * rows.itemsize % 4096 == 0)
 
 
 def _pass_examples(

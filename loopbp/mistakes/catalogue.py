@@ -126,6 +126,23 @@ def _eta(case: Case) -> bool:
     return case.has_eta
 
 
+def _foreign_slope(name: str, activation: str, formula: str, factor: str, by: str = "") -> Mistake:
+    """g′ of this activation in the place of a layer's own; formula and factor say the same."""
+    whose = {"sigmoid": "the sigmoid", "relu": "ReLU"}.get(activation, activation)
+    return Mistake(
+        name=name,
+        title=f"g′ is {whose}'s{by and f', {by}'}",
+        wrong=f"δ_j = (…) {factor}",
+        right="δ_j = (…) g′(S_j)",
+        explanation=f"{formula} is g′ of {whose} alone; every activation has a derivative of its "
+        "own.",
+        hint="Use g′ of the activation that the forward pass used in this layer.",
+        stage=BACKWARD,
+        line="slope",
+        layers=lambda case: case.sloped(activation),
+    )
+
+
 CATALOGUE: tuple[Mistake, ...] = (
     # --- Forward --------------------------------------------------------------------------------
     Mistake(
@@ -292,62 +309,11 @@ CATALOGUE: tuple[Mistake, ...] = (
             l for l in case.sloped() if case.activations[l] in ("relu", "leaky_relu")
         ],
     ),
-    Mistake(
-        name="sigmoid-slope",
-        title="g′ is the sigmoid's, by x",
-        wrong="δ_j = (…) x_j (1 − x_j)",
-        right="δ_j = (…) g′(S_j)",
-        explanation="x (1 − x) is g′ of the sigmoid alone; every activation has a derivative "
-        "of its own.",
-        hint="Use g′ of the activation that the forward pass used in this layer.",
-        stage=BACKWARD,
-        line="slope",
-        layers=lambda case: case.sloped("sigmoid"),
-    ),
-    Mistake(
-        name="sigmoid-slope-of-S",
-        title="g′ is the sigmoid's, by S",
-        wrong="δ_j = (…) σ(S_j) (1 − σ(S_j))",
-        right="δ_j = (…) g′(S_j)",
-        explanation="σ′ is g′ of the sigmoid alone; every activation has a derivative of its own.",
-        hint="Use g′ of the activation that the forward pass used in this layer.",
-        stage=BACKWARD,
-        line="slope",
-        layers=lambda case: case.sloped("sigmoid"),
-    ),
-    Mistake(
-        name="tanh-slope",
-        title="g′ is tanh's, by x",
-        wrong="δ_j = (…) (1 − x_j²)",
-        right="δ_j = (…) g′(S_j)",
-        explanation="1 − x² is g′ of tanh alone; every activation has a derivative of its own.",
-        hint="Use g′ of the activation that the forward pass used in this layer.",
-        stage=BACKWARD,
-        line="slope",
-        layers=lambda case: case.sloped("tanh"),
-    ),
-    Mistake(
-        name="tanh-slope-of-S",
-        title="g′ is tanh's, by S",
-        wrong="δ_j = (…) (1 − tanh² S_j)",
-        right="δ_j = (…) g′(S_j)",
-        explanation="tanh′ is g′ of tanh alone; every activation has a derivative of its own.",
-        hint="Use g′ of the activation that the forward pass used in this layer.",
-        stage=BACKWARD,
-        line="slope",
-        layers=lambda case: case.sloped("tanh"),
-    ),
-    Mistake(
-        name="relu-slope",
-        title="g′ is ReLU's",
-        wrong="δ_j = (…) [S_j > 0]",
-        right="δ_j = (…) g′(S_j)",
-        explanation="[S > 0] is g′ of ReLU alone; every activation has a derivative of its own.",
-        hint="Use g′ of the activation that the forward pass used in this layer.",
-        stage=BACKWARD,
-        line="slope",
-        layers=lambda case: case.sloped("relu"),
-    ),
+    _foreign_slope("sigmoid-slope", "sigmoid", "x (1 − x)", "x_j (1 − x_j)", "by x"),
+    _foreign_slope("sigmoid-slope-of-S", "sigmoid", "σ′", "σ(S_j) (1 − σ(S_j))", "by S"),
+    _foreign_slope("tanh-slope", "tanh", "1 − x²", "(1 − x_j²)", "by x"),
+    _foreign_slope("tanh-slope-of-S", "tanh", "tanh′", "(1 − tanh² S_j)", "by S"),
+    _foreign_slope("relu-slope", "relu", "[S > 0]", "[S_j > 0]"),
     Mistake(
         name="softmax-diagonal",
         title="of softmax's Jacobian only the diagonal is used",

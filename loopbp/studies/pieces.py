@@ -10,7 +10,8 @@ import numpy as np
 
 from ..checks import choice
 from ..engines import ACTIVATIONS
-from ..network import INITS, Network
+from ..initial import INITS
+from ..network import Network
 from ..trace import Trace
 from .study import Column, Parameters, known
 

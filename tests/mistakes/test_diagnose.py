@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from problems import ELEMENTWISE, PAIRS, PROBLEMS, Problem
+from problems import ELEMENTWISE, PAIRS, PROBLEMS, Problem, hand_computed
 from students import ORDERS, compute, possible
 
 import loopbp
@@ -311,13 +311,7 @@ def test_the_first_departure_by_hand():
     Without the factor 2 it is (−1, 2), then (3, 4). From 6 to 3, float64 has 2⁵¹ steps to 4 and
     2⁵⁰ steps from there.
     """
-    net = loopbp.Network(
-        [2, 2, 2],
-        "identity",
-        "identity",
-        "sse",
-        [[[1, -1], [2, 1], [-1, 3]], [[2, -3], [1, 2], [-2, 1]]],
-    )
+    net = hand_computed()
     found = loopbp.diagnose(net, [[3, 2]], [[-8, 13]], {"dz1": [[3, 4]]})
     assert found.summary.startswith("the factor 2 of the loss")
     assert found.first.quantity == "delta" and found.first.layer == 0

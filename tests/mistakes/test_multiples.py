@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from problems import Problem
+from problems import Problem, hand_computed
 from students import compute
 
 import loopbp
@@ -63,13 +63,7 @@ def test_it_is_an_observation_and_no_explanation():
 
 def test_integers_are_numbers_too():
     """2-2-2, identity, f = Σ (y − x)²: δ^(0) = (6, 8, …) of equal examples, times 3."""
-    net = loopbp.Network(
-        [2, 2, 2],
-        "identity",
-        "identity",
-        "sse",
-        [[[1, -1], [2, 1], [-1, 3]], [[2, -3], [1, 2], [-2, 1]]],
-    )
+    net = hand_computed()
     found = loopbp.diagnose(
         net, [[3, 2]] * 2, [[-8, 13]] * 2, {"dz0": [[18, 24]] * 2}, reduction="sum"
     )
