@@ -207,3 +207,12 @@ def test_batch_sizes_that_do_not_fit(use, batch_size):
     data = ([[1]],) if use == "predict" else ([[1]], [0])
     with pytest.raises((TypeError, ValueError), match="batch_size: expected an integer"):
         getattr(net, use)(*data, batch_size=batch_size)
+
+
+@pytest.mark.usefixtures("blocks_of_100")
+@pytest.mark.parametrize("inputs", [3, 512])  # of rows 4,096 bytes apart, too
+def test_predictions_go_through_in_blocks(inputs):
+    net = Network([inputs, 7, 3], "tanh", seed=1)
+    X = np.random.default_rng(0).uniform(-1, 1, (250, inputs))
+    expected = net.forward(X, engine="textbook").x[-1]
+    assert net.predict(X).tobytes() == expected.tobytes()
