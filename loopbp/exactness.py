@@ -457,7 +457,7 @@ def serve() -> None:
 
 def divide_work_of_any_size() -> None:
     """From now on threads share work that is too little to be worth it, in this process."""
-    tiled.THREADS_FROM = 0
+    tiled.WORK_PER_THREAD = 1
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 import loopbp
 from loopbp.engines import tiled
 
-tiled.THREADS_FROM = 0  # small work is divided among threads too
+tiled.WORK_PER_THREAD = 1  # small work is divided among threads too
 net = loopbp.Network([5, 9, 3], seed=1)
 X = np.linspace(-1, 1, 60).reshape(12, 5)
 Y = np.arange(12) % 3

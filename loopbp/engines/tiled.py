@@ -41,11 +41,12 @@ BLOCK_EXAMPLES = 256
 BLOCK_BYTES = 1 << 19
 BLOCK_WEIGHTS = 2
 
-#: Multiply-adds of a forward pass (examples × weights) times the bytes of a number, below which one
-#: thread does the work. A step starts and joins threads twice, and threads that have slept take 7
-#: to 15 µs each time; on one thread, such a step takes some 150 µs. Two threads then win a
-#: quarter on a machine at rest, and lose where another process wants the second core.
-THREADS_FROM = 12_000_000
+#: Multiply-adds of a forward pass (examples × weights) times the bytes of a number that a thread is
+#: worth waking for; with less than twice as much, one thread does the work. A step starts and joins
+#: threads twice, and threads that have slept take 7 to 15 µs each time; on one thread, a step of
+#: twice as much takes some 100 µs. Two threads then win a quarter on a machine at rest, and lose
+#: half where another process wants the second core.
+WORK_PER_THREAD = 3_000_000
 
 
 _THREADS = threading.Lock()
@@ -341,53 +342,54 @@ class TiledEngine(LoopEngine):
         Modified in place: C (N, J). Read: A (N, M) and B (M, J). All are C-contiguous and of one
         dtype, float32 or float64; nothing is checked.
         """
-        (N, M), J = A.shape, B.shape[1]
-        wide, stride = int(tiled.padded(J, C.itemsize)), row_stride(M, C.itemsize)
-        panels, rows = self._operands(M * wide, N * stride, C.dtype)
+        (_, M), (N, J) = A.shape, C.shape
+        wide, workers = int(tiled.padded(J, C.itemsize)), _divided(N * M * J * C.itemsize)
+        stride = row_stride(int(tiled.block_terms(C.itemsize)), C.itemsize)
+        panels, room = self._operands((M * wide,), (workers, tiled.BLOCK_ROWS, stride), C.dtype)
         tiled.pack(panels, B)
-        rows = rows.reshape(
-            N, stride
-        )  # a power of 2 apart, they would push each other out of cache
-        rows[:, :M] = A
         out = C if wide == J else np.empty((N, wide), C.dtype)
-        workers = threads.present() if N * M * J * C.itemsize >= THREADS_FROM else 1
         add = code(C.dtype, False)[epoch.ADD]
         if workers == 1:
-            tiled.multiply(out, rows, panels, M, add)
+            tiled.multiply(out, A, panels, room[0], add)
         else:
             with _alone(workers):
-                tiled.divide_product(workers, out, rows, panels, M, add)
+                tiled.divide_product(workers, out, A, panels, room, add)
         if out is not C:
             C[...] = out[:, :J]
 
     def _operands(
-        self, panels: int, rows: int, dtype: np.dtype[Any]
+        self, panels: tuple[int, ...], room: tuple[int, ...], dtype: np.dtype[Any]
     ) -> tuple[FloatArray, FloatArray]:
-        """Memory for two operands of a product; that of the last call, where it fits."""
+        """Memory for the operands of a product; that of the last call, where it fits."""
         kept: tuple[FloatArray, FloatArray] | None = getattr(self._kept, "operands", None)
-        if kept is None or (kept[0].size, kept[1].size, kept[0].dtype) != (panels, rows, dtype):
-            kept = self._kept.operands = _aligned((panels,), dtype), _aligned((rows,), dtype)
+        if kept is None or (kept[0].shape, kept[1].shape, kept[0].dtype) != (panels, room, dtype):
+            kept = self._kept.operands = _aligned(panels, dtype), _aligned(room, dtype)
         return kept
 
 
 def _workers(net: Architecture, examples: int) -> int:
-    """How many threads a pass over so many examples is divided among; small work starts none."""
-    work = examples * net.parameters * net.dtype.itemsize
-    return threads.present() if work >= THREADS_FROM else 1
+    """How many threads a pass over so many examples is divided among."""
+    return _divided(examples * net.parameters * net.dtype.itemsize)
+
+
+def _divided(work: int) -> int:
+    """How many threads so much work is divided among, in the unit of `WORK_PER_THREAD`."""
+    return max(1, min(threads.present(), work // WORK_PER_THREAD))
 
 
 @contextmanager
 def _alone(workers: int) -> Iterator[None]:
-    """Within the block, nobody else divides work among Numba's threads, if there are several.
+    """Within the block, this thread divides work among so many threads, and nobody else does.
 
-    Not every threading layer can serve two callers at a time. Loops that are not compiled are as
-    quiet about what overflows as compiled ones.
+    Not every threading layer can serve two callers at a time; and those that have nothing to do
+    would be woken too. Loops that are not compiled are as quiet about what overflows as compiled
+    ones.
     """
     with np.errstate(all="ignore"):
         if workers == 1:
             yield
             return
-        with _THREADS:
+        with _THREADS, threads.limited_to(workers):
             environment.check_threads(workers)
             yield
 

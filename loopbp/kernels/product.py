@@ -29,11 +29,15 @@ from .compile import kernel
 
 
 class Registers(NamedTuple):
-    """A tile: the bytes of a vector, the rows of C held at once, and the vectors of each."""
+    """A tile: the bytes of a vector, the rows of C held at once, and the vectors of each.
+
+    `block`: so many rows of C meet a panel, tile by tile, while it is in the cache.
+    """
 
     bytes: int
     rows: int
     vectors: int = 2
+    block: int = 56
 
 
 def registers() -> Registers:
@@ -46,7 +50,7 @@ def registers() -> Registers:
     """
     triple, processor, features = cpu_target.target_context.codegen().magic_tuple()
     if processor == "znver4" and "+avx512f" in features:
-        return Registers(bytes=64, rows=14, vectors=1)
+        return Registers(bytes=64, rows=14, vectors=1, block=28)
     if "+avx512f" in features:
         return Registers(bytes=64, rows=12)
     if "+avx" in features:

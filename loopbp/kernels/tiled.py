@@ -26,13 +26,13 @@ import numba
 import numpy as np
 
 from . import elementary
-from .address import block, call, copy, window
+from .address import block, call, copy, part_of, window
 from .compile import kernel, part, scalar
 from .product import FIRST_ROW, NOTHING, PANEL_BYTES, REGISTERS, SUM, transpose_tile
 
 #: Examples, and bytes of the terms of a sum, that one call of `add_products` runs through: such a
 #: block of x stays in the second-level cache while it meets panel after panel.
-BLOCK_ROWS, BLOCK_BYTES = 56, 4096
+BLOCK_ROWS, BLOCK_BYTES = REGISTERS.block, 4096
 
 #: With at most so many rows, a sum over paths goes through so many panels at a time, so that enough
 #: sums do not wait for one another.
@@ -65,46 +65,69 @@ def product(C, A, first, panels, I, M, J, add):
     Modified in place: C, rows (N, stride), columns 0 … J − 1, J padded. Read: A, rows (N, stride),
     M columns from `first` on; panels (I, J) of B; add, the address of `add_products`.
     """
-    N, biases = C.shape[0], I - M
-    width = panel_width(C.itemsize)
-    P = J // width
-    full, rest, most = P * width, J - P * width, block_terms(C.itemsize)
+    N, biases, most = C.shape[0], I - M, block_terms(C.itemsize)
     for m in range(0, M, most):
         terms = min(M - m, most)
         start, row, rows = SUM, m + biases, terms
         if m == 0:
             start, row, rows = (FIRST_ROW if biases == 1 else NOTHING), 0, terms + biases
-        wide = window(panels, row * width, (P, rows, width), (I * width, width, 1))
-        narrow = window(panels, full * I + row * rest, (1, rows, rest), (0, rest, 1))
         for n in range(0, N, BLOCK_ROWS):
             R = min(N - n, BLOCK_ROWS)
             a = window(A.ravel(), n * A.shape[1] + first + m, (R, terms), (A.shape[1], 1))
-            if P > 0:
-                c = window(C.ravel(), n * C.shape[1], (R, full), (C.shape[1], 1))
-                call(add, (c, a, wide, start))
-            if rest > 0:
-                c = window(C.ravel(), n * C.shape[1] + full, (R, rest), (C.shape[1], 1))
-                call(add, (c, a, narrow, start))
+            add_block(C[n : n + R], a, panels, I, row, rows, J, start, add)
+
+
+@part
+def add_block(C, a, panels, I, row, rows, J, start, add):
+    """Adds the products of some terms to the sums of some rows.
+
+    Modified in place: C, rows (R, stride), columns 0 … J − 1. Read: a (R, terms); panels (I, J),
+    so many rows of them from `row` on; start, as for `add_products`; add, its address.
+    """
+    width, (R, stride) = panel_width(C.itemsize), C.shape
+    P = J // width
+    full, rest = P * width, J - P * width
+    if P > 0:
+        c = window(C.ravel(), 0, (R, full), (stride, 1))
+        wide = window(panels, row * width, (P, rows, width), (I * width, width, 1))
+        call(add, (c, a, wide, start))
+    if rest > 0:
+        c = window(C.ravel(), full, (R, rest), (stride, 1))
+        narrow = window(panels, full * I + row * rest, (1, rows, rest), (0, rest, 1))
+        call(add, (c, a, narrow, start))
 
 
 @kernel
-def multiply(C, A, panels, M, add):
+def multiply(C, A, panels, room, add):
     """C[n, j] = Σ_m A[n, m] B[m, j], in ascending order of m: `product` as a kernel.
 
-    Modified in place: C (N, J), J padded. Read: A, rows (N, stride), columns 0 … M − 1; panels
-    (M, J) of B; add, the address of `add_products`.
+    A block of A at a time is copied to where its rows do not push each other out of the cache.
+    Modified in place: C (N, J), J padded; room (BLOCK_ROWS, `block_terms` or more). Read: A
+    (N, M); panels (M, J) of B; add, the address of `add_products`.
     """
-    product(C, A, 0, panels, M, M, C.shape[1], add)
+    (N, M), J = A.shape, C.shape[1]
+    most, stride = block_terms(C.itemsize), room.shape[1]
+    for m in range(0, M, most):
+        terms, start = min(M - m, most), SUM if m > 0 else NOTHING
+        for n in range(0, N, BLOCK_ROWS):
+            R = min(N - n, BLOCK_ROWS)
+            for r in range(R):
+                copy(
+                    block(room.ravel(), r * stride, (terms,)),
+                    block(A.ravel(), (n + r) * M + m, (terms,)),
+                )
+            a = window(room.ravel(), 0, (R, terms), (stride, 1))
+            add_block(C[n : n + R], a, panels, M, m, terms, J, start, add)
 
 
 @kernel(parallel=True)
-def divide_product(threads, C, A, panels, M, add):
-    """`multiply`, the rows of C divided among threads."""
+def divide_product(threads, C, A, panels, room, add):
+    """`multiply`, the rows of C divided among threads, each with its room."""
     N = C.shape[0]
     for t in numba.prange(threads):
         start, stop = N * np.int64(t) // threads, N * (np.int64(t) + 1) // threads
         if start < stop:
-            multiply(C[start:stop], A[start:stop], panels, M, add)
+            multiply(C[start:stop], A[start:stop], panels, part_of(room, t), add)
 
 
 @part

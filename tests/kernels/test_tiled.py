@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from loopbp.engines import ACTIVATIONS, ENGINES, Engine
+from loopbp.engines import tiled as tiled_engine
 from loopbp.engines.tiled import TiledEngine
 from loopbp.kernels import epoch, product, tiled
 from loopbp.kernels.address import address, call, copy, window
@@ -253,13 +254,36 @@ def test_statistics_where_squares_leave_the_range(scale: float) -> None:
     assert_same(run(TILED, case, calls=1), run(TEXTBOOK, case, calls=1))
 
 
+@pytest.mark.parametrize(
+    ("sizes", "examples", "dtype", "workers"),
+    [
+        ((64, 100, 10), 199, "float32", 1),  # 199 x 7,510 x 4 = 5,977,960
+        ((64, 100, 10), 200, "float32", 2),  # 6,008,000
+        ((64, 100, 10), 200, "float64", 4),  # 12,016,000
+        ((784, 512, 512, 10), 128, "float64", 16),
+        ((784, 128, 10), 1, "float64", 1),
+    ],
+)
+def test_threads_in_proportion_to_the_work(
+    sizes: tuple[int, ...],
+    examples: int,
+    dtype: str,
+    workers: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One for every 3 million products of a forward pass times the bytes of a number, of 16."""
+    monkeypatch.setattr("loopbp.kernels.threads.present", lambda: 16)
+    net = Architecture(sizes, ("relu",) * (len(sizes) - 1), "sse", np.dtype(dtype))
+    assert tiled_engine._workers(net, examples) == workers
+
+
 @pytest.mark.skipif(not COMPILED, reason="one thread only")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("threads", [2, 3, 8])
 def test_threads(threads: int, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if threads > numba.config.NUMBA_NUM_THREADS:
         pytest.skip("NUMBA_NUM_THREADS is smaller")
-    monkeypatch.setattr("loopbp.engines.tiled.THREADS_FROM", 0)
+    monkeypatch.setattr("loopbp.engines.tiled.WORK_PER_THREAD", 1)
     before = numba.get_num_threads()
     numba.set_num_threads(threads)
     try:
@@ -350,9 +374,10 @@ def test_product_of_matrices(workers: int, dtype: str, monkeypatch: pytest.Monke
     if workers > 1:
         if not COMPILED or workers > numba.config.NUMBA_NUM_THREADS:
             pytest.skip("one thread only")
-        monkeypatch.setattr("loopbp.engines.tiled.THREADS_FROM", 0)
+        monkeypatch.setattr("loopbp.engines.tiled.WORK_PER_THREAD", 1)
     random = np.random.default_rng(workers)
-    for N, M, J in ((3, 4, 2 * LANES), (13, 530 if COMPILED else 5, 5), (1, 3, 2 * LANES + 1)):
+    long = 1030 if COMPILED else 5  # more terms and, below, more rows than a block has
+    for N, M, J in ((61, 4, 2 * LANES), (60, long, 5), (1, 3, 2 * LANES + 1)):
         A = random.standard_normal((N, M)).astype(dtype)
         B = random.standard_normal((M, J)).astype(dtype)
         expected = A[:, :1] * B[0]
