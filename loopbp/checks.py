@@ -197,6 +197,8 @@ def finite(argument: str, given: NDArray[Any], dtype: np.dtype[Any]) -> FloatArr
 
 def cast(given: NDArray[Any], dtype: np.dtype[Any]) -> FloatArray:
     """`given` in this dtype, C-contiguous: itself, if it is so already."""
+    if given.dtype == dtype and given.flags.c_contiguous:
+        return given
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(given, dtype=dtype)
 

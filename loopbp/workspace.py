@@ -27,7 +27,8 @@ def for_loops(array: FloatArray) -> FloatArray:
     Nothing is ever written to them, but what cannot be written is another type to Numba, compiled
     anew. A copy only where the numbers are not in such an order.
     """
-    array = np.require(array, requirements=("C", "A"))
+    if not array.flags.carray:
+        array = np.require(array, requirements=("C", "A"))
     return array if array.flags.writeable else np.asarray(_Memory(array))
 
 

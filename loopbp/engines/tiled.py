@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -194,7 +194,7 @@ class TiledEngine(LoopEngine):
         memory, plan = self._loaded(net, W, len(inputs)), _plan(net)
         no_targets = np.empty((len(inputs), 0), net.dtype)
         data = np.arange(len(inputs)), for_loops(inputs), no_targets, memory.alike
-        with _alone(memory.workers):
+        with self._alone(memory.workers):
             sound: bool = blocks.predict(
                 outputs,
                 memory.workers,
@@ -241,7 +241,7 @@ class TiledEngine(LoopEngine):
     ) -> bool:
         memory, plan = self._loaded(net, W, len(inputs)), _plan(net)
         data = np.arange(len(inputs)), for_loops(inputs), for_loops(targets), memory.alike
-        with _alone(memory.workers):
+        with self._alone(memory.workers):
             sound: bool = blocks.backpropagate(
                 losses,
                 memory.workers,
@@ -281,7 +281,7 @@ class TiledEngine(LoopEngine):
         N = len(work.losses)
         memory = self._loaded(net, W, N)
         importance = memory.alike if work.importance is None else work.importance
-        with _alone(memory.workers):
+        with self._alone(memory.workers):
             for start, stop in _blocks(N, memory.examples):
                 rows = memory.rows(*_readable(memory, work.x[0][start:stop], 1, do))
                 _load(memory, work, start, stop, do)
@@ -310,7 +310,7 @@ class TiledEngine(LoopEngine):
         numbers[epoch.PENALTY] = descent.penalty
         betas = (optimizer.beta1, optimizer.beta2) if isinstance(optimizer, Adam) else (0.0, 0.0)
         powers = np.array([betas, state.powers])
-        with _alone(memory.workers):
+        with self._alone(memory.workers):
             taken = epoch.descend(
                 steps.loss,
                 memory.workers,
@@ -352,10 +352,19 @@ class TiledEngine(LoopEngine):
         if workers == 1:
             tiled.multiply(out, A, panels, room[0], add)
         else:
-            with _alone(workers):
+            with self._alone(workers):
                 tiled.divide_product(workers, out, A, panels, room, add)
         if out is not C:
             C[...] = out[:, :J]
+
+    def _alone(self, workers: int) -> AbstractContextManager[None]:
+        """`_dividing`, if there are several threads.
+
+        Loops that are not compiled are as quiet about what overflows as compiled ones.
+        """
+        if not self._compiled:
+            return np.errstate(all="ignore")
+        return nullcontext() if workers == 1 else _dividing(workers)
 
     def _operands(
         self, panels: tuple[int, ...], room: tuple[int, ...], dtype: np.dtype[Any]
@@ -374,24 +383,20 @@ def _workers(net: Architecture, examples: int) -> int:
 
 def _divided(work: int) -> int:
     """How many threads so much work is divided among, in the unit of `WORK_PER_THREAD`."""
-    return max(1, min(threads.present(), work // WORK_PER_THREAD))
+    most = work // WORK_PER_THREAD
+    return 1 if most <= 1 else min(most, threads.present())
 
 
 @contextmanager
-def _alone(workers: int) -> Iterator[None]:
+def _dividing(workers: int) -> Iterator[None]:
     """Within the block, this thread divides work among so many threads, and nobody else does.
 
     Not every threading layer can serve two callers at a time; and those that have nothing to do
-    would be woken too. Loops that are not compiled are as quiet about what overflows as compiled
-    ones.
+    would be woken too.
     """
-    with np.errstate(all="ignore"):
-        if workers == 1:
-            yield
-            return
-        with _THREADS, threads.limited_to(workers):
-            environment.check_threads(workers)
-            yield
+    with _THREADS, threads.limited_to(workers):
+        environment.check_threads(workers)
+        yield
 
 
 def _rule(optimizer: Optimizer, dtype: np.dtype[Any]) -> tuple[int, FloatArray]:

@@ -103,7 +103,7 @@ def _functions(
             functions[l, 1] = address(activation.softmax_delta, *[strided] * 3)
         else:
             functions[l] = (
-                address(bind(textbook.output, pair[0]), *[whole] * 2),
+                address(bind(tiled.output, pair[0]), *[whole] * 2),
                 address(bind(textbook.output_delta, pair[1]), *[whole] * 4),
             )
     if loss is not None:

@@ -3,14 +3,15 @@
 Read it beside `textbook`. The equations are the same, letter by letter:
 
     S_j          = Σ_i w_ij x_i               i = 0, 1, …            weighted_sum
+    x_j          = g(S_j)                                            output
     Σ_k δ_k w_jk                              k = 1, 2, …            sum_over_paths
     ∂f/∂w_ij     = Σ_n δ_j x_i / N            n = 1, 2, …            weight_gradient, divide
 
 Each sum is `add_products` (see `product`), which adds the products of one sum in ascending order,
 like the textbook, and works on many sums at once, unlike it. Long sums are cut into blocks, so
 that what is read again is still in the cache; a block goes on from the sum that the one before it
-has left, and no sum is ever put together from parts. What follows a sum (g, g′, the update) is
-done by the textbook's own kernels.
+has left, and no sum is ever put together from parts. What follows a sum is done by the textbook's
+own kernels, but for g, which takes some vectors of numbers side by side (see `elementwise`).
 
 Two layouts make the loops fast. Both are padded to whole vectors; nobody reads the padding.
 
@@ -28,6 +29,7 @@ import numpy as np
 from . import elementary
 from .address import block, call, copy, part_of, window
 from .compile import kernel, part, scalar
+from .elementwise import each
 from .product import FIRST_ROW, NOTHING, PANEL_BYTES, REGISTERS, SUM, transpose_tile
 
 #: Examples, and bytes of the terms of a sum, that one call of `add_products` runs through: such a
@@ -139,6 +141,15 @@ def weighted_sum(S, W, x, first, I, J, add):
     column `first` on; add, the address of `add_products`.
     """
     product(S, x, first, W, I, I - 1, J, add)
+
+
+@kernel
+def output(x, S, g):
+    """x_j = g(S_j): `textbook.output`.
+
+    Modified in place: x, rows (N, stride), with their padding. Read: S, rows (N, stride).
+    """
+    each(x.ravel(), S.ravel(), g)
 
 
 @part
