@@ -170,7 +170,12 @@ def _on_cluster(tasks: Sequence[Task], cluster: Any) -> Results:
 
     client = cluster
     if not isinstance(cluster, Client):
-        client = Client(cluster, timeout=CLUSTER_TIMEOUT, set_as_default=False)
+        try:
+            client = Client(cluster, timeout=CLUSTER_TIMEOUT, set_as_default=False)
+        except ValueError as problem:  # no address
+            raise ValueError(
+                f"dask: expected tcp://HOST:PORT; got {cluster!r}: {problem}"
+            ) from None
     futures = []
     try:
         with client.as_current():

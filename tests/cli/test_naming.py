@@ -77,6 +77,8 @@ WRONG = [
     ("page --network large.npz", "network: expected at most 6 layers of at most 8 nodes, "),
     ("convert net.npz net.foo", "OUT: the extension: expected one of .npz, "),
     ("convert net.foo net.npz", "IN: the extension: expected one of .npz, "),
+    ("study memory --data labels.npz --no-header", "no-header: only a .csv file has one; got "),
+    ("study memory --data tall.csv --separator :", "separator: expected a comma, ';', '|' or "),
 ]
 
 

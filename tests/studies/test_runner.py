@@ -136,7 +136,7 @@ def flat(rows: list[store.Rows]) -> str:
 
 def _pieces() -> tuple[studies.Study, list[dict[str, Any]]]:
     study = find(NAME)
-    data = {"data": "digits", "digest": _digest()}
+    data = {"data": "digits", "reading": "", "digest": _digest()}
     return study, study.grid({**data, **study.settings(quick=True, changes={})})
 
 
@@ -193,7 +193,7 @@ def test_memory_is_measured_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPa
     """tracemalloc sees the arrays of all threads; workers of a cluster may have several."""
     study = find("memory")
     settings = {"depths": (1, 2, 3, 4), "batch_sizes": (1, 3, 50)}
-    data = {"data": "digits", "digest": _digest()}
+    data = {"data": "digits", "reading": "", "digest": _digest()}
     pieces = study.grid({**data, **study.settings(quick=True, changes=settings)})
     alone = [study.run_piece(piece) for piece in pieces]
     allocated = memory._allocated
