@@ -207,7 +207,13 @@ def _model(given: Any) -> Any:
 
 
 def _made(given: Any) -> Any:
-    """The object, or what it gives where it is a function."""
+    """The object, or what it gives where it is a function without arguments."""
     import inspect
 
-    return given() if inspect.isfunction(given) else given
+    if not inspect.isfunction(given):
+        return given
+    try:
+        inspect.signature(given).bind()
+    except TypeError:  # it needs some
+        return given
+    return given()

@@ -214,6 +214,13 @@ def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, squares
         run(squares, dask="tcp://127.0.0.1:9")
 
 
+@pytest.mark.parametrize("address", ["nowhere", "tcp://nowhere", "zzz://nowhere:1", "nowhere:x"])
+def test_what_is_no_address(squares: Squares, address: str) -> None:
+    pytest.importorskip("distributed", reason="needs loopbp[dask]")
+    with pytest.raises(ValueError, match=f"dask: expected tcp://HOST:PORT; got {address!r}: "):
+        run(squares, dask=address)
+
+
 #: Enough pieces that Ctrl-C comes in between; fewer where each takes long.
 SEEDS = "6" if NOT_COMPILED else "80"
 COMMAND = ["-m", "loopbp", "study", "starting-points", "--quick", "--seeds", SEEDS, "--jobs", "2"]

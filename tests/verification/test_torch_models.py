@@ -476,6 +476,7 @@ def test_the_command_says_what_is_missing(mine: str) -> None:
         ("nothing.py:model", "there is no such file"),
         (f"{mine}:make", "loss: expected the network's name"),
         (f"{mine}:MARGIN", "MODULE:OBJECT: expected a PyTorch model, or a JAX function and"),
+        (f"{mine}:doubled", "MODULE:OBJECT: expected a PyTorch model, or a JAX function and"),
         (f"{mine}:Own", "MODULE:OBJECT: expected a PyTorch model, or a JAX function and"),
         (f"{mine}:own", "MODULE:OBJECT: Own is no nn.Sequential"),
     ):
