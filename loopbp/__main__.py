@@ -3,9 +3,12 @@
 import signal
 import sys
 
+from . import interrupts
+
 
 def main() -> None:
     """Runs the command line of this process, and exits."""
+    interrupts.hear_all()
     try:
         from .cli import main as command
 

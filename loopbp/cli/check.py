@@ -50,6 +50,7 @@ def check(
     from loopbp.npz import replacing
 
     from . import job
+    from .naming import FROM_DATA, named
 
     with terminal.activity("reading") as activity:
         integer("examples", examples, low=1)
@@ -57,16 +58,17 @@ def check(
             job.check_file("csv", csv)
         dataset = job.read_data(data)
         net = job.build_network(network, dataset, data.seed, saved, "network")
-        result = gradcheck(
-            net,
-            dataset.X[:examples],
-            dataset.Y[:examples],
-            engine=network.engine,
-            tolerance=tolerance,
-            sample=sample,
-            seed=data.seed,
-            progress=activity.progress,
-        )
+        with named(**FROM_DATA):
+            result = gradcheck(
+                net,
+                dataset.X[:examples],
+                dataset.Y[:examples],
+                engine=network.engine,
+                tolerance=tolerance,
+                sample=sample,
+                seed=data.seed,
+                progress=activity.progress,
+            )
     terminal.say(f"{dataset.name}\n{job.describe(net)}")
     terminal.say(str(result))
     if csv is not None:

@@ -53,14 +53,17 @@ def convert(
     from loopbp.interop import files
 
     from . import job
+    from .naming import named
 
     job.check_file("OUT", target)
     names = None if hidden is None else hidden.split(",")
     chosen = names[0] if names is not None and len(names) == 1 else names
     with terminal.activity("converting"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        net = files.read(source, hidden=chosen, output=output, loss=loss)
-        files.write(net, target)
+        with named(path="IN"):
+            net = files.read(source, hidden=chosen, output=output, loss=loss)
+        with named(path="OUT"):
+            files.write(net, target)
         _check_again(net, target)
     terminal.say(job.describe(net))
     terminal.notes(str(warning.message) for warning in caught if warning.category is UserWarning)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import terminal
-from .options import CHECK_FAILED
+from .options import CHECK_FAILED, DataOptions, NoHeader, Separator, Target, Task
 
 if TYPE_CHECKING:
     from loopbp.mistakes.marking import Marked
@@ -42,13 +42,10 @@ def diagnose(
             help="The batch: FILE.npz with X and Y, FILE.csv, digits, mnist or a folder.",
         ),
     ] = None,
-    target: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="Column of a CSV file to predict; again for several."),
-    ] = None,
-    task: Annotated[
-        str, typer.Option(metavar="NAME", help="classification, regression or auto.")
-    ] = "auto",
+    target: Target = None,
+    task: Task = "auto",
+    no_header: NoHeader = False,
+    separator: Separator = ",",
     examples: Annotated[
         int | None,
         typer.Option(
@@ -81,7 +78,11 @@ def diagnose(
     ] = None,
     csv: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", show_default="not written", help="A row per submission."),
+        typer.Option(
+            metavar="FILE",
+            show_default="not written",
+            help="A row per submission: verdict, mistakes, first departure, observations.",
+        ),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Show the known mistakes.")] = False,
 ) -> None:
@@ -104,6 +105,7 @@ def diagnose(
     from loopbp.progress import reporter
 
     from . import job
+    from .naming import FROM_DATA, named
 
     if csv is not None:
         job.check_file("csv", csv)
@@ -111,12 +113,16 @@ def diagnose(
     with terminal.activity("reading") as activity:
         paths = [path for given in submissions for path in in_folder(given)]
         net = load(saved)
-        X, Y = read_batch(data, net, target=target, task=task)
+        how = job.reading(DataOptions(data, target, task, no_header, separator))
+        with named(header="no-header"):
+            X, Y = read_batch(data, net, **how)
         if examples is not None:
             number = integer("examples", examples, low=1)
             X, Y = X[:number], Y[:number]
-        examiner = Examiner(net, X, Y, eta=eta, reduction=reduction)
-        examiner.check(weights=weights_as, examples=examples_as, decimals=decimals)
+        with named(**FROM_DATA):
+            examiner = Examiner(net, X, Y, eta=eta, reduction=reduction)
+        with named(weights="weights-as", examples="examples-as"):
+            examiner.check(weights=weights_as, examples=examples_as, decimals=decimals)
         with reporter(activity.progress, "diagnosing", len(paths)) as tell:
             marked = list(
                 mark(

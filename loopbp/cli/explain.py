@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import terminal
-from .options import DataOptions, NetworkOptions, NoHeader, Separator
+from .options import DataOptions, NetworkOptions, NoHeader, Separator, Target, Task
 
 if TYPE_CHECKING:
     from loopbp.derivation import Derivation
@@ -61,13 +61,8 @@ def explain(
             metavar="Y,Y,…", show_default="the worked example's, or 1,0,0,…", help="Its targets."
         ),
     ] = None,
-    target: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="Column of a CSV file to predict; again for several."),
-    ] = None,
-    task: Annotated[
-        str, typer.Option(metavar="NAME", help="classification, regression or auto.")
-    ] = "auto",
+    target: Target = None,
+    task: Task = "auto",
     no_header: NoHeader = False,
     separator: Separator = ",",
     seed: Annotated[
@@ -105,6 +100,7 @@ def explain(
     from loopbp.checks import choice
 
     from .job import check_file
+    from .naming import FROM_DATA, named
 
     if lecture:
         _nothing_but_out(context)
@@ -120,6 +116,7 @@ def explain(
         _leave_out("data", inputs=inputs, targets=targets)
         options = DataOptions(data, target, task, no_header, separator, seed or 0)
         net, X, Y = _from_data(network, options, saved, seed)
+        given = FROM_DATA
     else:
         _need_data(
             target=target,
@@ -128,11 +125,13 @@ def explain(
             separator=separator != ",",
         )
         net, X, Y = _one_example(network, saved, seed, inputs, targets)
+        given = {"X": "inputs", "Y": "targets"}
     from loopbp.derivation import explain as derive
 
-    derivation = derive(
-        net, name, X, Y, n=_example(example), notation=notation, engine=network.engine
-    )
+    with named(n="example", name="NAME", **given):
+        derivation = derive(
+            net, name, X, Y, n=_example(example), notation=notation, engine=network.engine
+        )
     _deliver(_text(derivation, format_, to_file=out is not None), out)
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import typer
 
 from loopbp import datasets
-from loopbp.checks import choice
+from loopbp.checks import choice, shorten
+from loopbp.datasets.table import SEPARATORS
 from loopbp.engines import SUM_LOSSES, find
 from loopbp.network import Network, load
 from loopbp.npz import replacing
@@ -23,6 +24,7 @@ from loopbp.report.formats import percent
 from loopbp.training import History, NonFiniteError, TrainingInterrupted
 
 from . import notes, terminal
+from .naming import FROM_DATA, named
 from .options import (
     FAILED,
     HIDDEN_SIZES,
@@ -134,18 +136,19 @@ class Job:
         train, test = self.data
         activity.begin("training")
         try:
-            history = self.net.fit(
-                train.X,
-                train.Y,
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                optimizer=self.optimizer,
-                seed=self.seed,
-                validation=(test.X, test.Y),
-                report=report,
-                engine=self.engine,
-                progress=activity.progress,
-            )
+            with named(batch_size="batch-size", **FROM_DATA):
+                history = self.net.fit(
+                    train.X,
+                    train.Y,
+                    epochs=self.epochs,
+                    batch_size=self.batch_size,
+                    optimizer=self.optimizer,
+                    seed=self.seed,
+                    validation=(test.X, test.Y),
+                    report=report,
+                    engine=self.engine,
+                    progress=activity.progress,
+                )
         except (NonFiniteError, TrainingInterrupted) as stop:
             return Outcome(stop.history, stop)
         return Outcome(history)
@@ -172,14 +175,23 @@ def describe(net: Network) -> str:
 
 def read_data(options: DataOptions) -> datasets.Dataset:
     """The examples that the options name."""
+    with named(header="no-header"):
+        return datasets.load(options.data, **reading(options))
+
+
+def reading(options: DataOptions) -> dict[str, Any]:
+    """How the file is read, as `datasets.load` takes it; raises for an unknown separator."""
     target = options.target or None
-    return datasets.load(
-        options.data,
-        target=target[0] if target is not None and len(target) == 1 else target,
-        task=options.task,
-        header=not options.no_header,
-        separator="\t" if options.separator == "tab" else options.separator,
-    )
+    separator = "\t" if options.separator == "tab" else options.separator
+    if separator not in SEPARATORS:
+        expected = "a comma, ';', '|' or the word tab"
+        raise ValueError(f"separator: expected {expected}; got {shorten(repr(separator))}")
+    return {
+        "target": target[0] if target is not None and len(target) == 1 else target,
+        "task": options.task,
+        "header": not options.no_header,
+        "separator": separator,
+    }
 
 
 def build_network(

@@ -208,11 +208,20 @@ class ReportOptions:
     ] = None
 
 
-#: What the commands about single examples and single weights share.
+#: What several commands share that have not all of a group.
 SavedNetwork = Annotated[
     Path | None,
     typer.Option("--network", metavar="FILE", show_default="a new one", help="A saved network."),
 ]
+Target = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN",
+        show_default="the last",
+        help="Column of a CSV file to predict; again for several.",
+    ),
+]
+Task = Annotated[str, typer.Option(metavar="NAME", help="classification, regression or auto.")]
 NoHeader = Annotated[bool, typer.Option("--no-header", help=NO_HEADER)]
 Separator = Annotated[str, typer.Option(metavar="CHARACTER", help=SEPARATOR)]
 FirstExamples = Annotated[
@@ -264,8 +273,8 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def command_line(command: str, *groups: Any) -> str:
-    """The command with those options of the groups that are not the defaults."""
-    words = ["loopbp", command]
+    """The command and its arguments, with the options of the groups that are not the defaults."""
+    words = ["loopbp", *command.split()]
     for group in groups:
         for field in dataclasses.fields(group):
             value = getattr(group, field.name)

@@ -75,6 +75,7 @@ def page(
     from loopbp.page import write
 
     from . import job, one_example
+    from .naming import named
 
     job.check_file("out", out)
     if saved is not None:
@@ -84,5 +85,6 @@ def page(
         init = WEIGHTS if sizes is None and seed is None else None
         net = one_example.new_network(sizes or SIZES, hidden, output, loss, init, seed=seed)
     x, y = one_example.example(net, inputs, targets)
-    path = write(out, net, x, y, eta=eta)
+    with named(net="sizes" if saved is None else "network", x="inputs", y="targets"):
+        path = write(out, net, x, y, eta=eta)
     terminal.say(f"{job.describe(net)}\nwritten: {path}")

@@ -40,6 +40,7 @@ def per_example(
     from loopbp.report.writing import csv as csv_of
 
     from . import job
+    from .naming import FROM_DATA, named
 
     with terminal.activity("reading") as activity:
         integer("top", top, low=1)
@@ -50,7 +51,10 @@ def per_example(
         net = job.build_network(network, dataset, data.seed, saved, "network")
         activity.begin("gradients of single examples")
         X, Y = dataset.X[:examples], dataset.Y[:examples]
-        result = per_example_gradients(net, X, Y, engine=network.engine, progress=activity.progress)
+        with named(**FROM_DATA):
+            result = per_example_gradients(
+                net, X, Y, engine=network.engine, progress=activity.progress
+            )
         labels = None if dataset.classes is None else [dataset.classes[k] for k in Y]
         text = describe(result, top, labels)
         if csv is not None:

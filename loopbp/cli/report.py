@@ -122,15 +122,17 @@ def _saved(
     from loopbp.report import gradient_report
 
     from . import job
+    from .naming import FROM_DATA, named
 
     with terminal.activity("reading") as activity:
         job.check_folder("out", out)
         dataset = job.read_data(data)
         net = job.build_network(network, dataset, data.seed, file, "network")
         activity.begin("drawing the report")
-        result = gradient_report(
-            net, dataset.X, dataset.Y, engine=network.engine, preset=reporting.preset
-        )
+        with named(**FROM_DATA):
+            result = gradient_report(
+                net, dataset.X, dataset.Y, engine=network.engine, preset=reporting.preset
+            )
         files = result.write(
             out,
             settings={"data": dataset.name, "examples": len(dataset), "network": str(file)},
@@ -147,10 +149,12 @@ def _compare(a: Path, b: Path, out: Path) -> None:
     from loopbp.report.compare_text import NARROW, narrow_cells
 
     from .job import check_folder
+    from .naming import named
 
     with terminal.activity("comparing"):
         check_folder("out", out)
-        result = compare_reports(a, b)
+        with named(a="compare", b="compare"):
+            result = compare_reports(a, b)
         files = result.write(out)
     terminal.say(f"{result.sentence}\n\n")
     terminal.table(["\n".join(lines) for lines in NARROW.values()], narrow_cells(result))

@@ -58,6 +58,7 @@ def sensitivity(
     from loopbp.report.writing import csv as csv_of
 
     from . import job
+    from .naming import FROM_DATA, named
 
     with terminal.activity("reading") as activity:
         integer("top", top, low=1)
@@ -68,7 +69,8 @@ def sensitivity(
         net = job.build_network(network, dataset, data.seed, saved, "network")
         activity.begin("ranking the weights")
         X, Y = dataset.X[:examples], dataset.Y[:examples]
-        result = rank(net, X, Y, eta=eta, biases=biases, engine=network.engine)
+        with named(**FROM_DATA):
+            result = rank(net, X, Y, eta=eta, biases=biases, engine=network.engine)
         text = result.text(top, example, neuron)
         if csv is not None:
             job.write_file(csv, csv_of(result.weights))

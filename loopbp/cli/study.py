@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import terminal
-from .options import FAILED, INTERRUPTED
+from .options import (
+    FAILED,
+    INTERRUPTED,
+    DataOptions,
+    NoHeader,
+    Separator,
+    Target,
+    Task,
+    command_line,
+)
 
 if TYPE_CHECKING:
     from loopbp.studies import Study, StudyResult
@@ -34,6 +43,10 @@ def study(
             "the MNIST files, FILE.csv or FILE.npz.",
         ),
     ] = "digits",
+    target: Target = None,
+    task: Task = "auto",
+    no_header: NoHeader = False,
+    separator: Separator = ",",
     out: Annotated[
         Path,
         typer.Option("--out", "-o", metavar="FOLDER", help="Each study has a folder in it."),
@@ -74,7 +87,7 @@ def study(
     """
     from loopbp.studies import STUDIES, find
 
-    from .job import check_folder
+    from . import job
 
     if name is None:
         _list()
@@ -83,11 +96,12 @@ def study(
     if name == ALL and change:
         raise ValueError("set: expected one study, whose settings these are; got all")
     changes = dict(_changed(chosen[0], text) for text in change or [])
-    check_folder("out", out)
-    options = {"data": data, "seeds": seeds, "quick": quick}
-    command = _command(options, change or [])
+    job.check_folder("out", out)
+    source = DataOptions(data, target, task, no_header, separator)
+    options = {"data": data, **job.reading(source), "seeds": seeds, "quick": quick, **changes}
     for one in chosen:
-        _run(one, out / one.name, command.format(one.name), jobs, dask, {**options, **changes})
+        command = _command(one.name, source, seeds, quick, change or [])
+        _run(one, out / one.name, command, jobs, dask, options)
 
 
 def _run(
@@ -102,17 +116,20 @@ def _run(
     from loopbp.studies import StudyInterrupted, run
     from loopbp.studies.runner import all_computed
 
+    from .naming import named
+
     started = time.perf_counter()
     try:
         with terminal.activity(f"computing {chosen.name}") as activity:
-            result = run(
-                chosen.name,
-                folder=folder,
-                jobs=jobs,
-                dask=dask,
-                progress=activity.progress,
-                **options,
-            )
+            with named(header="no-header"):
+                result = run(
+                    chosen.name,
+                    folder=folder,
+                    jobs=jobs,
+                    dask=dask,
+                    progress=activity.progress,
+                    **options,
+                )
             seconds = time.perf_counter() - started
             whole = 0.0 if result.reused else seconds  # else it is not what the study takes
             with all_computed(result.pieces, folder):
@@ -157,7 +174,7 @@ def _list() -> None:
 
 def _pieces(study: Study) -> int:
     """How many pieces the study has with its own settings."""
-    return len(study.grid({"data": "digits", "digest": "", **study.sizes}))
+    return len(study.grid({"data": "digits", "reading": "", "digest": "", **study.sizes}))
 
 
 def _text(value: Any) -> str:
@@ -182,15 +199,15 @@ def _changed(chosen: Study, text: str) -> tuple[str, Any]:
     return name, values if isinstance(default, tuple) or len(values) > 1 else values[0]
 
 
-def _command(options: dict[str, Any], changes: list[str]) -> str:
-    """The command without what does not change the result; {} stands for the study."""
-    words = ["loopbp", "study", "{}"]
-    if options["data"] != "digits":
-        words += ["--data", options["data"].replace("{", "{{").replace("}", "}}")]
-    if options["seeds"] is not None:
-        words += ["--seeds", str(options["seeds"])]
-    if options["quick"]:
+def _command(
+    name: str, source: DataOptions, seeds: int | None, quick: bool, changes: list[str]
+) -> str:
+    """The command without what does not change the result."""
+    words: list[str] = []
+    if seeds is not None:
+        words += ["--seeds", str(seeds)]
+    if quick:
         words.append("--quick")
     for text in changes:
         words += ["--set", text]
-    return shlex.join(words).replace("'{}'", "{}")
+    return " ".join([command_line(f"study {name}", source), *map(shlex.quote, words)])

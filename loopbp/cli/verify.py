@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from . import terminal
-from .options import CHECK_FAILED, DataOptions, NoHeader, Separator
+from .options import CHECK_FAILED, DataOptions, NoHeader, Separator, Target, Task
 
 
 def verify(
@@ -28,17 +28,8 @@ def verify(
             help="digits, mnist, a folder, FILE.csv or FILE.npz, as for the other commands.",
         ),
     ] = "digits",
-    target: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN",
-            show_default="the last",
-            help="Column of a CSV file to predict; again for several.",
-        ),
-    ] = None,
-    task: Annotated[
-        str, typer.Option(metavar="NAME", help="classification, regression or auto.")
-    ] = "auto",
+    target: Target = None,
+    task: Task = "auto",
     no_header: NoHeader = False,
     separator: Separator = ",",
     examples: Annotated[
@@ -117,6 +108,7 @@ def verify(
     from loopbp.npz import replacing
 
     from . import job
+    from .naming import FROM_DATA, named
 
     integer("examples", examples, low=1)
     if csv is not None:
@@ -130,19 +122,21 @@ def verify(
         model = _object("MODULE:OBJECT", module, name)
         weights = None if parameters is None else _object("parameters", module, parameters)
         names = None if hidden is None else hidden.split(",")
-        result = verification.verify(
-            *((_made(model),) if weights is None else (model, _made(weights))),
-            dataset.X[:examples],
-            dataset.Y[:examples],
-            criterion=None if criterion is None else _object("criterion", module, criterion),
-            loss=loss,
-            hidden=names[0] if names is not None and len(names) == 1 else names,
-            output=output,
-            reduction=reduction,
-            factor=factor,
-            dtype=dtype,
-            engine=engine,
-        )
+        computing = (_model(model),) if weights is None else (model, _made(weights))
+        with named(model="MODULE:OBJECT", verify="MODULE:OBJECT", **FROM_DATA):
+            result = verification.verify(
+                *computing,
+                dataset.X[:examples],
+                dataset.Y[:examples],
+                criterion=None if criterion is None else _object("criterion", module, criterion),
+                loss=loss,
+                hidden=names[0] if names is not None and len(names) == 1 else names,
+                output=output,
+                reduction=reduction,
+                factor=factor,
+                dtype=dtype,
+                engine=engine,
+            )
     terminal.say(str(result))
     if csv is not None:
         with replacing(csv) as file:
@@ -196,8 +190,30 @@ def _object(argument: str, module: Any, name: str) -> Any:
         raise ValueError(f"{argument}: there is no {name[:60]!r} in {module.__name__}") from None
 
 
+def _model(given: Any) -> Any:
+    """The PyTorch model, or what a function gives; raises `TypeError` for anything else."""
+    import sys
+
+    from loopbp.checks import describe
+
+    found = _made(given)
+    torch = sys.modules.get("torch")  # of which a model is
+    if torch is None or not isinstance(found, torch.nn.Module):
+        raise TypeError(
+            "MODULE:OBJECT: expected a PyTorch model, or a JAX function and --parameters with it; "
+            f"got {describe(found)}"
+        )
+    return found
+
+
 def _made(given: Any) -> Any:
-    """The object, or what it gives where it is a function."""
+    """The object, or what it gives where it is a function without arguments."""
     import inspect
 
-    return given() if inspect.isfunction(given) else given
+    if not inspect.isfunction(given):
+        return given
+    try:
+        inspect.signature(given).bind()
+    except TypeError:  # it needs some
+        return given
+    return given()

@@ -196,6 +196,8 @@ def _mean_rule(subject: Subject) -> list[Block]:
         by_size = sorted(range(N), key=lambda n: -abs(products[n]))
         order = by_size[:LARGEST_EXAMPLES]
         what = f"The {LARGEST_EXAMPLES} largest of the {N:,} examples' products, by size"
+        if not any(products):
+            what = f"The first {LARGEST_EXAMPLES} of the {N:,} examples' products, all of them 0"
     rows: list[tuple[Sentence, ...]] = []
     for n in order:
         assert subject.trace.delta is not None
@@ -210,9 +212,21 @@ def _mean_rule(subject: Subject) -> list[Block]:
         Equation(subject.derivative, sides),
         Paragraph((f"{what}:",)),
         Table((("n",), (delta,), (source if i else "1",), ("product",)), tuple(rows)),
-        Paragraph((f"From here on: example {shown}, whose product is the largest by size.",)),
+        Paragraph((f"From here on: example {shown}, {_why_shown(products, shown)}.",)),
         equation(subject, Builder(subject.example).gradient(subject.place), subject.derivative),
     ]
+
+
+def _why_shown(products: Sequence[float], shown: int) -> str:
+    """What is true of the example that stands for all of them."""
+    if len(products) == 1:
+        return "the only one"
+    if not any(products):
+        return "the first of them, whose products are all 0"
+    alike = sum(abs(product) == abs(products[shown]) for product in products)
+    if alike > 1:
+        return f"the first of {alike:,} whose products are the largest by size"
+    return "whose product is the largest by size"
 
 
 def _delta(subject: Subject, l: int, j: int) -> list[Block]:

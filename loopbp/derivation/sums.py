@@ -39,8 +39,10 @@ def path_sum(subject: Subject) -> list[Block]:
     if paths.complete:
         each = "it" if paths.count == 1 else "each"
         blocks.append(Paragraph((*start, f"; the product of the derivatives along {each}:")))
-    else:
+    elif any(path.product for path in paths.shown):
         blocks.append(Paragraph((*start, f". The {len(paths.shown)} with the largest |product|:")))
+    else:  # the largest are 0, and so are the others
+        blocks.append(Paragraph((*start, f". All products are 0; {len(paths.shown)} of them:")))
     for p, path in enumerate(paths.shown, 1):
         blocks.append(Paragraph((f"Path {p}: ", _route(subject, path))))
         blocks.append(_product(subject, path, p))

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..checks import choice, describe
+from ..checks import choice, describe, matrix
 from ..network import REDUCTIONS, Network
 from .layers import Computed, Gradient, activations_given, check, refuse
 from .torch import DTYPES, Chain, array_of, chain_of, is_sequential, linear_layers, network_of
@@ -99,13 +99,17 @@ def gradients(
     else:
         rows = torch.from_numpy(net.targets(targets.cpu().numpy(), len(inputs)))
         criterion, source = _by_name(net.loss, chain.activations[-1], reduction, rows), net.loss
+    there, numbers = inputs.cpu().numpy().reshape(len(inputs), -1), targets.cpu().numpy()
+    # before PyTorch meets them, which says it in its own words
+    matrix("X", there, net.dtype, columns=net.sizes[0])
+    net.targets(numbers, len(there))
     number, grad = _autograd(model, chain.linears, inputs, targets.to(parameter.device), criterion)
     outputs = net.sizes[-1] if known is not None and known.outputs else 1
     also = f", also a mean over the {outputs} outputs" if outputs > 1 else ""
     return Computed(
         net,
-        inputs.cpu().numpy().reshape(len(inputs), -1),
-        targets.cpu().numpy(),
+        there,
+        numbers,
         grad,
         number,
         reduction,

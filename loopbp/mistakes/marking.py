@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import datasets
+from ..datasets.table import Columns
 from ..network import Network
 from ..npz import FileError, read_arrays
 from . import files
@@ -21,7 +22,7 @@ from .examine import Examiner
 
 COLUMNS = (
     "submission", "verdict", "mistakes", "layers", "alternatives", "first", "place", "expected",
-    "got", "ulps", "problem",
+    "got", "ulps", "problem", "observations",
 )  # fmt: skip
 #: What a spreadsheet takes for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -58,6 +59,7 @@ class Marked:
         row["alternatives"] = " | ".join(
             " + ".join(f.mistake.name for f in way) for way in found.explanations[1:]
         )
+        row["observations"] = _harmless(" | ".join(found.observations))
         if found.first is not None:
             first = found.first
             row |= {
@@ -96,7 +98,11 @@ def mark(
 
 
 def table(marked: Iterable[Marked]) -> str:
-    """A CSV file with a line per submission."""
+    """A CSV file with a line per submission.
+
+    observations : of a submission that nothing explains, what stands out in it, as
+    `Diagnosis.observations`; several are separated by " | ", as the alternatives are.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -105,16 +111,23 @@ def table(marked: Iterable[Marked]) -> str:
 
 
 def read_batch(
-    source: str, net: Network, *, target: list[str] | None = None, task: str = "auto"
+    source: str,
+    net: Network,
+    *,
+    target: Columns | None = None,
+    task: str = "auto",
+    header: bool = True,
+    separator: str = ",",
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """X and Y of a batch for this network.
+    """X and Y of a batch for this network; the options are those of `datasets.load`.
 
     Labels that are integers stay what they are, since a batch need not hold every class of the
     network; words are numbered in their order, and all of them have to be there.
     """
     path = Path(source)
-    columns = target[0] if target is not None and len(target) == 1 else target
-    if path.suffix.lower() == ".npz" and task == "auto" and columns is None:
+    how: dict[str, Any] = {"target": target, "header": header, "separator": separator}
+    plain = target is None and header and separator == ","
+    if path.suffix.lower() == ".npz" and task == "auto" and plain:
         arrays = read_arrays(path)
         if "X" not in arrays or "Y" not in arrays:
             held = ", ".join(arrays) or "none"
@@ -123,11 +136,11 @@ def read_batch(
             return arrays["X"], arrays["Y"]
     if path.suffix.lower() == ".csv" and task == "auto":
         try:
-            data = datasets.read_csv(path, target=columns, task="regression")
+            data = datasets.read_csv(path, task="regression", **how)
         except FileError:
-            data = datasets.read_csv(path, target=columns)
+            data = datasets.read_csv(path, **how)
     else:
-        data = datasets.load(source, target=columns, task=task)
+        data = datasets.load(source, task=task, **how)
     Y = data.Y
     if Y.ndim == 2 and Y.shape[1] == 1 and net.sizes[-1] > 1 and (Y == np.round(Y)).all():
         return data.X, Y[:, 0].astype(np.int64)

@@ -68,7 +68,7 @@ def grid(settings: Mapping[str, Any]) -> list[Parameters]:
 
 def run_piece(piece: Parameters) -> Rows:
     """The rows of one of the three parts."""
-    train, _ = data.load(piece["data"], piece["digest"], piece["examples"])
+    train, _ = data.load_for(piece)
     if piece["part"] == "network":
         rows = _train(piece, train)
     else:

@@ -44,7 +44,7 @@ def grid(settings: Mapping[str, Any]) -> list[Parameters]:
 
 def run_piece(piece: Parameters) -> Rows:
     """The loss before the first step and after each; up to the last finite one if it diverges."""
-    train, _ = data.load(piece["data"], piece["digest"], piece["examples"])
+    train, _ = data.load_for(piece)
     sizes = [train.features, piece["hidden"], train.outputs]
     seed = derived_seed("learning-rate", piece["seed"])  # every η has the same starts
     net = Network(sizes, "tanh", "identity", "half_sse", seed=seed)

@@ -68,7 +68,7 @@ def computed(sizes: tuple[int, ...], examples: int, itemsize: int) -> dict[tuple
 def run_piece(piece: Parameters) -> Rows:
     """The bytes of every array of one pass, computed, of the arrays, and as they are allocated."""
     with _MEASURING:
-        train, _ = data.load(piece["data"], piece["digest"], piece["examples"])
+        train, _ = data.load_for(piece)
         N = piece["batch_size"]
         rows = np.resize(np.arange(len(train)), N)
         hidden = [piece["width"]] * piece["hidden_layers"]

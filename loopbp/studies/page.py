@@ -62,7 +62,10 @@ def summary(result: StudyResult) -> tuple[list[str], list[list[str]]]:
 
 def settings(result: StudyResult) -> list[tuple[str, str]]:
     """Names and values of the settings."""
-    return [(name, _setting(name, value)) for name, value in result.settings.items()]
+    given = dict(result.settings)
+    if not given["reading"]:
+        del given["reading"]  # as a file of this kind is read unless something else is said
+    return [(name, _setting(name, value)) for name, value in given.items()]
 
 
 def footer(seconds: float) -> str:

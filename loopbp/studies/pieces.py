@@ -13,6 +13,7 @@ from ..engines import ACTIVATIONS
 from ..initial import INITS
 from ..network import Network
 from ..trace import Trace
+from .data import NAMES
 from .study import Column, Parameters, known
 
 #: Standard deviation of the weights for init normal.
@@ -33,7 +34,7 @@ def product(
     for name, known_names in (("activations", ACTIVATIONS), ("inits", INITS)):
         for value in settings.get(name, ()):
             choice(name, value, known_names)
-    shared = {name: settings[name] for name in ("data", "digest", *common)}
+    shared = {name: settings[name] for name in (*NAMES, *common)}
     runs = itertools.product(*(settings[name] for name in axes.values()), range(settings["seeds"]))
     return [{**dict(zip((*axes, "seed"), run, strict=True)), **shared} for run in runs]
 

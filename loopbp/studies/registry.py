@@ -9,9 +9,10 @@ from typing import Any
 
 from .. import datasets
 from ..checks import choice, flag, integer
+from ..datasets.table import Columns
 from ..progress import Progress
 from . import batch, learning_rate, memory, saturation, starting_points, vanishing
-from .data import digest
+from .data import digest, reading
 from .result import StudyResult
 from .runner import all_computed, run_pieces
 from .study import Study
@@ -36,6 +37,10 @@ def run(
     study: str | Study,
     *,
     data: str | os.PathLike[str] = "digits",
+    target: Columns | None = None,
+    task: str = "auto",
+    header: bool = True,
+    separator: str = ",",
     seeds: int | None = None,
     quick: bool = False,
     folder: str | os.PathLike[str] | None = None,
@@ -48,6 +53,7 @@ def run(
 
     study : its name (see `STUDIES`), or a study of one's own.
     data : "digits", "mnist", or the path of a .csv or .npz file.
+    target, task, header, separator : how a file is read, as for `datasets.load`.
     seeds : runs of every setting, with seeds 0, 1, …; None: the study's own number.
     quick : a trial of a few seconds, with smaller sizes.
     folder : keeps every finished piece in `folder/pieces`, so that a run that is interrupted goes
@@ -68,7 +74,9 @@ def run(
     if jobs is not None:
         integer("jobs", jobs, low=1)
     source = os.fspath(data)
-    settings = {"data": source, "digest": digest(datasets.load(source)), **values}
+    found = datasets.load(source, target=target, task=task, header=header, separator=separator)
+    how = reading(target, task, header, separator)
+    settings = {"data": source, "reading": how, "digest": digest(found), **values}
     pieces = chosen.grid(settings)
     kept = None if folder is None else Path(folder)
     done = run_pieces(chosen, pieces, folder=kept, jobs=jobs, dask=dask, progress=progress)

@@ -170,6 +170,7 @@ def _on_cluster(tasks: Sequence[Task], cluster: Any) -> Results:
 
     client = cluster
     if not isinstance(cluster, Client):
+        _check_address(cluster)
         client = Client(cluster, timeout=CLUSTER_TIMEOUT, set_as_default=False)
     futures = []
     try:
@@ -184,3 +185,16 @@ def _on_cluster(tasks: Sequence[Task], cluster: Any) -> Results:
     finally:
         if client is not cluster:
             client.close()
+
+
+def _check_address(address: Any) -> None:
+    """Raises `ValueError` for what is no address; a client would need 20 s more to give up."""
+    from distributed.comm import get_address_host_port, parse_address
+
+    if not isinstance(address, str):
+        return
+    try:
+        if parse_address(address)[0] != "inproc":  # which has neither host nor port
+            get_address_host_port(address)
+    except ValueError as problem:
+        raise ValueError(f"dask: expected tcp://HOST:PORT; got {address!r}: {problem}") from None

@@ -54,7 +54,7 @@ def grid(settings: Mapping[str, Any]) -> list[Parameters]:
 
 def run_piece(piece: Parameters) -> Rows:
     """Saturated pairs and δ of every hidden layer, before training and after it."""
-    train, _ = data.load(piece["data"], piece["digest"], piece["examples"])
+    train, _ = data.load_for(piece)
     seed = derived_seed("saturation", piece["seed"])  # every scale has the same directions
     hidden = [piece["width"]] * piece["hidden_layers"]
     net = data.network(train, hidden, seed, hidden=piece["activation"])

@@ -36,7 +36,7 @@ def grid(settings: Mapping[str, Any]) -> list[Parameters]:
 
 def run_piece(piece: Parameters) -> Rows:
     """Loss and accuracy before training and after every epoch."""
-    train, test = data.load(piece["data"], piece["digest"], piece["examples"])
+    train, test = data.load_for(piece)
     seed = derived_seed("starting-points", piece["seed"])
     init = piece["init"]
     net = data.network(

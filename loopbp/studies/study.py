@@ -43,7 +43,8 @@ class Study:
         this package need not, since its text is part of what a piece is known by.
     columns : of the frame; each is a parameter of the pieces or a column of their rows.
     sizes, quick : the settings that may be changed and their defaults; what is smaller in a trial.
-    grid : from the settings (`sizes`, seeds, data, digest) to the pieces, in the frame's order.
+    grid : from the settings (`sizes`, seeds, data, reading, digest) to the pieces, in the order of
+        the frame.
     run_piece : a pure function, defined in a module, from the parameters of a piece to its rows.
     summarise : from the frame to the short table that a page shows.
     read : from the frame to paragraphs that say what one sees; every number in them is computed.

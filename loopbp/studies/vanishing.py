@@ -47,7 +47,7 @@ def grid(settings: Mapping[str, Any]) -> list[Parameters]:
 
 def run_piece(piece: Parameters) -> Rows:
     """The gradient of every layer before training and after it."""
-    train, test = data.load(piece["data"], piece["digest"], piece["examples"])
+    train, test = data.load_for(piece)
     hidden = [piece["width"]] * piece["hidden_layers"]
     seed = derived_seed("vanishing", piece["seed"], piece["hidden_layers"])
     init = piece["init"]

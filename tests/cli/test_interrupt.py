@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,17 @@ class Terminal:
         return self.process.returncode, stdout
 
 
+def python(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A program in a process of its own, to which Ctrl-C is what it is to a terminal's."""
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        timeout=60,
+    )
+
+
 @pytest.mark.parametrize("command", ["train", "report"])
 def test_ctrl_c_keeps_the_last_finished_epoch(
     flowers: str, empty_folder: Path, command: str
@@ -100,14 +112,94 @@ main()
     [("typer", "train"), ("loopbp.cli.train", "train"), ("numpy", "train"), ("rich", "--help")],
 )
 def test_ctrl_c_while_the_command_is_imported(module: str, command: str) -> None:
-    process = subprocess.run(
-        [sys.executable, "-c", IMPORTS, module, command],
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-    )
+    process = python(IMPORTS, module, command)
     assert (process.returncode, process.stderr) == (130, "Error: interrupted\n")
     assert process.stdout == ""
+
+
+#: Ctrl-C where Python can raise it to nobody, as in LLVM's callbacks while it compiles.
+LOST = {
+    "callback": """
+import ctypes
+ctypes.CFUNCTYPE(None)(interrupt)()
+""",
+    "finalizer": """
+class Lost:
+    def __del__(self):
+        interrupt()
+Lost()
+""",
+    "weak reference": """
+import weakref
+class Lost:
+    pass
+lost = Lost()
+kept = weakref.ref(lost, lambda gone: interrupt())
+del lost
+""",
+    "twice": """
+import ctypes, time
+ctypes.CFUNCTYPE(None)(interrupt)()
+ctypes.CFUNCTYPE(None)(lambda: time.sleep(0.5))()  # where it comes again, and is lost again
+""",
+}
+
+#: What the handler of SIGINT does, which comes before the next instruction of Python.
+INTERRUPT = """
+import signal
+def interrupt():
+    signal.raise_signal(signal.SIGINT)
+"""
+
+
+@pytest.mark.parametrize("where", LOST)
+def test_ctrl_c_that_nobody_could_catch_comes_again(where: str) -> None:
+    program = f"""
+import time
+from loopbp import interrupts
+{INTERRUPT}
+interrupts.hear_all()
+try:
+{textwrap.indent(LOST[where], "    ")}
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("heard")
+time.sleep(0.2)  # once is enough
+"""
+    process = python(program)
+    assert (process.stdout, process.stderr) == ("heard\n", "")
+    assert process.returncode == 0
+
+
+def test_other_errors_that_nobody_could_catch_are_shown() -> None:
+    program = """
+import ctypes
+from loopbp import interrupts
+interrupts.hear_all()
+ctypes.CFUNCTYPE(None)(lambda: 1 / 0)()
+"""
+    assert "ZeroDivisionError" in python(program).stderr
+
+
+def test_ctrl_c_that_is_lost_while_the_command_runs(empty_folder: Path) -> None:
+    """Before the epochs, of which there would be hours."""
+    program = f"""
+import ctypes, sys
+from loopbp import training
+from loopbp.__main__ import main
+{INTERRUPT}
+fit = training.fit
+def losing(*arguments, **options):
+    ctypes.CFUNCTYPE(None)(interrupt)()
+    return fit(*arguments, **options)
+training.fit = losing
+sys.argv[1:] = ["train", "--epochs", "1000000000"]
+main()
+"""
+    process = python(program)
+    assert re.match("Error: interrupted(; nothing was written)?\n$", process.stderr), process.stderr
+    assert process.returncode == 130
+    assert files(empty_folder) == []
 
 
 def test_ctrl_c_before_training(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,7 +275,7 @@ def test_compare_two_reports(flowers: str, empty_folder: Path) -> None:
         ("report --network n.npz --epochs 3", "epochs: a saved network is not trained"),
         ("report --network n.npz --every 3", "every: a saved network is not trained"),
         ("report --compare a b --seed 3", "seed: a comparison takes two reports as they are"),
-        ("report --compare a b", "a: expected a folder with a report.json; got a"),
+        ("report --compare a b", "compare: expected a folder with a report.json; got a"),
     ],
 )
 def test_what_a_report_refuses(command: str, message: str, empty_folder: Path) -> None:

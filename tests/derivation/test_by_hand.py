@@ -203,7 +203,7 @@ def test_the_mean_over_a_batch():
     # δ^(1) = −2 (3 − 2), −2 (3 − 4), −2 (0 + 2) = −2, 2, −4; products −4, 8, 8; mean 4
     d = explain(net, "w_11^(0)", X, Y, n="mean")
     assert d.value == 4 and d.example is None
-    assert "example 1, whose product is the largest" in str(d)
+    assert "example 1, the first of 2 whose products are the largest by size." in str(d)
     total = explain(net.backprop(X, Y, reduction="sum"), "w_11^(0)", n="mean")
     assert total.value == 12
     assert explain(net, "w_11^(0)", X, Y, n=2).value == 8
@@ -233,6 +233,35 @@ def test_of_many_examples_the_largest_products_come_by_size():
     assert [row[0] for row in rows] == ["1", "10", "5", "9", "4", "8", "7", "6"]
     assert [row[-1] for row in rows] == ["18", "−16", "−14", "−12", "−10", "−8", "6", "−4"]
     assert "From here on: example 1, whose product is the largest by size." in text
+
+
+def test_where_all_products_are_0_none_is_called_the_largest():
+    # w = 0 and y = 0: δ = −2 (0 − 0) = 0 in every example
+    net = Network([1, 1], output="identity", loss="sse", init="zeros")
+    for N, what in (
+        (1, "Each example's product:"),
+        (3, "Each example's product:"),
+        (13, "The first 8 of the 13 examples' products, all of them 0:"),
+    ):
+        text = str(explain(net, "w_11^(0)", [[1]] * N, [[0]] * N, n="mean"))
+        assert what in text
+        rows = text.split(what)[1].split("From here on")[0].splitlines()[4:]
+        assert [line.split()[0] for line in rows if line] == [str(n) for n in range(min(N, 8))]
+        assert "largest" not in text
+        why = "the only one" if N == 1 else "the first of them, whose products are all 0"
+        assert f"From here on: example 0, {why}." in text
+
+
+def test_where_all_paths_have_the_product_0_none_is_called_the_largest():
+    # every node on the way is off, so that 4 · 4 paths lead nowhere
+    net = Network([1, 1, 4, 4, 1], "relu", "identity", "sse", init="zeros")
+    text = str(explain(net, "w_11^(0)", [[1]], [[1]]))
+    assert "16 paths lead from w₁₁⁽⁰⁾ to f. All products are 0; 8 of them:" in text
+    assert "largest" not in text
+    net = Network([1, 1, 4, 4, 1], "identity", "identity", "sse")
+    assert "16 paths lead from w₁₁⁽⁰⁾ to f. The 8 with the largest |product|:" in str(
+        explain(net, "w_11^(0)", [[1]], [[1]])
+    )
 
 
 def test_what_does_not_fit_is_refused():

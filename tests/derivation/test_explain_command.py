@@ -26,6 +26,9 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+SOFTMAX = ("--output", "softmax", "--loss", "cross_entropy")
+
+
 def run(*arguments: str, code: int = 0):
     result = CliRunner().invoke(app, ["explain", *arguments])
     assert result.exit_code == code, result.output
@@ -101,7 +104,11 @@ def test_options_of_the_worked_example():
         (("--format", "pdf"), "format: expected one of"),
         (("--notation", "F"), "notation: expected one of"),
         (("--example", "-1"), "example: expected a number from 0 or mean"),
-        (("--example", "1"), "n: expected an integer from 0 to 0"),
+        (("--example", "1"), "Error: example: expected an integer from 0 to 0; got 1"),
+        (("S_1^(0)", "--example", "mean"), "Error: example: expected the number of an example for"),
+        (("w_99^(1)",), "Error: NAME: 'w_99^(1)': expected i from 0 to 2"),
+        (("--targets", "1,1", *SOFTMAX), "Error: targets: expected each row ≥ 0 with sum 1"),
+        (("--inputs", "1e300,1", "--dtype", "float32"), "Error: inputs: expected finite float32"),
         (("--sizes", "3-4-2"), "sizes: the worked example has its own; expected --inputs, or"),
         (("--seed", "1", "--inputs", "1,2"), "seed: the worked example has its own; expected --si"),
         (("--sizes", "3-4", "--inputs", "1,2"), "inputs: expected 3, one for each node; got 2"),

@@ -136,6 +136,38 @@ def test_one_that_cannot_be_read_is_told_in_full():
     assert output.endswith("got (3, 3)")
 
 
+def test_what_is_observed_where_nothing_fits_has_a_column():
+    """Two arrays, each of them another multiple of what it should be."""
+    arrays = dict(np.load("class/right.npz"))
+    np.savez(
+        "class/odd.npz", **(arrays | {"grad1": 7 * arrays["grad1"], "db0": -3 * arrays["db0"]})
+    )
+    run(*GIVEN, "--eta", "0.5", "class", "--csv", "marks.csv", code=1)
+    with open("marks.csv", encoding="utf-8", newline="") as file:
+        rows = {row.pop("submission"): row for row in csv.DictReader(file)}
+    odd = rows.pop("class/odd.npz")
+    assert (odd["verdict"], odd["mistakes"]) == ("unexplained", "")
+    assert odd["observations"].split(" | ") == [
+        "grad1 is 7 times the expected, entry by entry",
+        "db0 is −3 times the expected, entry by entry",
+    ]
+    assert {row["observations"] for row in rows.values()} == {""}
+
+
+def test_a_batch_without_a_header_between_other_separators():
+    """The same numbers as in batch.npz, so that the same mistake is found."""
+    rows = np.hstack(PROBLEM.data())
+    Path("batch.csv").write_text("\n".join(";".join(map(str, row)) for row in rows.tolist()))
+    given = ("--network", "net.npz", "--data", "batch.csv", "--separator", ";", "--no-header")
+    targets = ("--target", "4", "--target", "5", "--target", "6")
+    text = run(*given, *targets, "--eta", "0.5", "class/slope-left-out.npz", code=1).stdout
+    assert text.startswith("g′ is left out in layer 0: that explains all numbers.")
+    message = " ".join(run(*given[:-1], "class", code=2).stderr.split())
+    assert "batch.csv: expected column names in the first line; got numbers" in message
+    message = " ".join(run(*given[:4], "--no-header", "class", code=2).stderr.split())
+    assert "batch.csv: expected at least two columns separated by commas" in message
+
+
 def test_options_reach_the_diagnosis():
     path = "class/sum-instead-of-mean.npz"
     np.savez("sums.npz", **{k: v for k, v in np.load(path).items() if "new" not in k})
@@ -161,8 +193,8 @@ def test_the_catalogue_is_listed():
         ((), "expected --network FILE, --data FILE and submissions"),
         (("class",), "expected --network FILE"),
         ((*GIVEN, "--reduction", "men", "class"), "did you mean 'mean'"),
-        ((*GIVEN, "--weights-as", "io", "class"), "weights: expected one of"),
-        ((*GIVEN, "--examples-as", "col", "class"), "examples: expected one of"),
+        ((*GIVEN, "--weights-as", "io", "class"), "Error: weights-as: expected one of"),
+        ((*GIVEN, "--examples-as", "col", "class"), "Error: examples-as: expected one of"),
         ((*GIVEN, "--eta", "0", "class"), "eta: expected a finite number > 0"),
         (("--network", "no.npz", "--data", "batch.npz", "class"), "no.npz"),
         ((*GIVEN, "--csv", "no/file.csv", "class"), "there is no folder"),

@@ -179,6 +179,14 @@ def test_labels_of_a_batch_stay_what_they_are(tmp_path):
     for name in ("b.npz", "b.csv"):
         found, labels = read_batch(str(tmp_path / name), net)
         assert labels.tolist() == [2, 0] and found.tolist() == X.tolist()
+    (tmp_path / "tabs.csv").write_text("0\t1\t2\t2\n3\t4\t5\t0\n")
+    found, labels = read_batch(str(tmp_path / "tabs.csv"), net, header=False, separator="\t")
+    assert labels.tolist() == [2, 0] and found.tolist() == X.tolist()
+    found, labels = read_batch(str(tmp_path / "b.csv"), net, target="a")
+    assert labels.tolist() == [0, 3] and found.tolist() == [[1, 2, 2], [4, 5, 0]]
+    for options in ({"header": False}, {"separator": ";"}, {"target": "a"}):
+        with pytest.raises(ValueError, match="only a .csv file has"):
+            read_batch(str(tmp_path / "b.npz"), net, **options)
     assert read_batch(str(tmp_path / "one.npz"), net)[1].tolist() == [2]
     (tmp_path / "words.csv").write_text("a,b,c,y\n0,1,2,cat\n3,4,5,dog\n")
     with pytest.raises(ValueError, match="expected 3 classes"):

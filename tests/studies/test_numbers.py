@@ -14,7 +14,7 @@ from loopbp import datasets, studies
 from loopbp.studies import batch, data, find, learning_rate, memory, saturation, walk
 from loopbp.studies.study import derived_seed
 
-SOURCE = {"data": "digits", "digest": data.digest(datasets.load("digits"))}
+SOURCE = {"data": "digits", "reading": "", "digest": data.digest(datasets.load("digits"))}
 EXAMPLES = 30
 
 

@@ -136,7 +136,7 @@ def flat(rows: list[store.Rows]) -> str:
 
 def _pieces() -> tuple[studies.Study, list[dict[str, Any]]]:
     study = find(NAME)
-    data = {"data": "digits", "digest": _digest()}
+    data = {"data": "digits", "reading": "", "digest": _digest()}
     return study, study.grid({**data, **study.settings(quick=True, changes={})})
 
 
@@ -193,7 +193,7 @@ def test_memory_is_measured_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPa
     """tracemalloc sees the arrays of all threads; workers of a cluster may have several."""
     study = find("memory")
     settings = {"depths": (1, 2, 3, 4), "batch_sizes": (1, 3, 50)}
-    data = {"data": "digits", "digest": _digest()}
+    data = {"data": "digits", "reading": "", "digest": _digest()}
     pieces = study.grid({**data, **study.settings(quick=True, changes=settings)})
     alone = [study.run_piece(piece) for piece in pieces]
     allocated = memory._allocated
@@ -212,6 +212,13 @@ def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, squares
     monkeypatch.setattr(runner, "CLUSTER_TIMEOUT", 0.5)
     with pytest.raises(OSError):
         run(squares, dask="tcp://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("address", ["nowhere", "tcp://nowhere", "zzz://nowhere:1", "nowhere:x"])
+def test_what_is_no_address(squares: Squares, address: str) -> None:
+    pytest.importorskip("distributed", reason="needs loopbp[dask]")
+    with pytest.raises(ValueError, match=f"dask: expected tcp://HOST:PORT; got {address!r}: "):
+        run(squares, dask=address)
 
 
 #: Enough pieces that Ctrl-C comes in between; fewer where each takes long.

@@ -386,6 +386,21 @@ def test_what_does_not_fit_is_refused(options: dict[str, Any], message: str) -> 
         loopbp.verify(model(), X, LABELS, **options)
 
 
+@pytest.mark.parametrize(
+    ("inputs", "labels", "message"),
+    [
+        (np.ones((3, 4)), LABELS, r"X: expected shape \(N, 2\), .*; got \(3, 4\)"),
+        (X, np.array([0, 3, 1]), "Y: expected labels from 0 to 2; got 3 in row 1"),
+        (X, LABELS[:2], "Y: expected 3 rows, one per row of X"),
+    ],
+)
+def test_examples_that_do_not_fit_are_refused_before_the_model_sees_them(
+    inputs: Any, labels: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        loopbp.verify(model(), inputs, labels, criterion=nn.CrossEntropyLoss())
+
+
 def test_weights_that_overflow_are_refused() -> None:
     built = model(torch.float32)
     with torch.no_grad():
@@ -412,6 +427,12 @@ def doubled(outputs, targets):
 
 class Holder:
     inner = model
+
+class Own(nn.Linear):
+    pass
+
+own = Own(2, 1)
+MARGIN = 0.5
 """
 
 
@@ -454,10 +475,21 @@ def test_the_command_says_what_is_missing(mine: str) -> None:
         ("no_such_module:model", "No module named 'no_such_module'"),
         ("nothing.py:model", "there is no such file"),
         (f"{mine}:make", "loss: expected the network's name"),
+        (f"{mine}:MARGIN", "MODULE:OBJECT: expected a PyTorch model, or a JAX function and"),
+        (f"{mine}:doubled", "MODULE:OBJECT: expected a PyTorch model, or a JAX function and"),
+        (f"{mine}:Own", "MODULE:OBJECT: expected a PyTorch model, or a JAX function and"),
+        (f"{mine}:own", "MODULE:OBJECT: Own is no nn.Sequential"),
     ):
         result = command(place)
         assert result.exit_code == 2
         assert message in " ".join(result.stderr.split())
+
+
+def test_the_command_says_that_the_data_does_not_fit(mine: str) -> None:
+    Path("data.csv").write_text("a,b,c,y\n0.5,1,0,0.1\n-1,2,0,0.7\n")
+    result = command(f"{mine}:model", "--criterion", "criterion")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: data: expected shape (N, 2), one row per example; got")
 
 
 def test_the_help_says_that_the_module_is_executed() -> None:
