@@ -64,6 +64,12 @@ def diagnose(
     reduction: Annotated[
         str, typer.Option(metavar="NAME", help="What the gradient should be: mean or sum.")
     ] = "mean",
+    weight_decay: Annotated[
+        float,
+        typer.Option(
+            metavar="X", help="λ of the loss f + λ/2 Σ w², if the gradient should have λ w."
+        ),
+    ] = 0.0,
     weights_as: Annotated[
         str,
         typer.Option(
@@ -115,7 +121,7 @@ def diagnose(
         if examples is not None:
             number = integer("examples", examples, low=1)
             X, Y = X[:number], Y[:number]
-        examiner = Examiner(net, X, Y, eta=eta, reduction=reduction)
+        examiner = Examiner(net, X, Y, eta=eta, reduction=reduction, weight_decay=weight_decay)
         examiner.check(weights=weights_as, examples=examples_as, decimals=decimals)
         with reporter(activity.progress, "diagnosing", len(paths)) as tell:
             marked = list(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .catalogue import BACKWARD, BY_NAME, FORWARD, GRADIENT, UPDATE, Atom, Case
+from .catalogue import BACKWARD, BY_NAME, DECAY, FORWARD, GRADIENT, UPDATE, Atom, Case
 from .rounding import Arithmetic, Bounded
 
 #: A set of mistakes, layer by layer.
@@ -25,6 +25,9 @@ NONE: Atoms = frozenset()
 MOST_BYTES = 2**28
 
 STALE = "updated-while-going-back"
+#: What changes the decay term alone, and what leaves it out of the gradient but not of the step.
+OF_THE_TERM = frozenset(mistake.name for mistake in DECAY)
+TERM_ELSEWHERE = ("decay-in-step-only", "decay-without-eta")
 #: Whose g′ is taken in the place of a layer's own, and of what.
 FOREIGN = {
     "sigmoid-slope": ("sigmoid", "x"),
@@ -44,13 +47,14 @@ class Quantity(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """What is given: W[l] (n_l + 1, n_{l+1}), x (N, n_0), y (N, n_L), and η if it is known."""
+    """What is given: W[l] (n_l + 1, n_{l+1}), x (N, n_0), y (N, n_L), η if it is known, and λ."""
 
     case: Case
     W: Sequence[Bounded]
     x: Bounded
     y: Bounded
     eta: float | None
+    weight_decay: float = 0.0
 
     def order(self) -> list[Quantity]:
         """All quantities in the order in which they are computed."""
@@ -98,6 +102,8 @@ class Student:
             return self._last_delta(atoms) if l == self.case.last else self._hidden_delta(l, atoms)
         if kind == "product":
             return self._product(l, atoms)
+        if kind == "grad_f":
+            return self._loss_gradient(l, atoms)
         return self._gradient(l, atoms) if kind == "grad" else self._new_weights(l, atoms)
 
     # --- Forward. -------------------------------------------------------------------------------
@@ -244,8 +250,8 @@ class Student:
             x, delta = x[:1], delta[:1]
         return self._do.matmul(x.transposed, delta)
 
-    def _gradient(self, l: int, atoms: Atoms) -> Bounded:
-        """∂f/∂W^(l): the product, divided, and what mistakes make of it."""
+    def _loss_gradient(self, l: int, atoms: Atoms) -> Bounded:
+        """∂f/∂W^(l) without decay: the product, divided, and what mistakes make of it."""
         total = self.compute(Quantity("product", l), atoms)
         made = {name for name, layer in atoms if layer == l}
         N = self.case.N
@@ -269,6 +275,30 @@ class Student:
             gradient.error[1:] *= divisor
         return gradient
 
+    def _gradient(self, l: int, atoms: Atoms) -> Bounded:
+        """∂f/∂W^(l), with the term of the weight decay."""
+        if not self.case.has_decay:
+            return self._loss_gradient(l, atoms)
+        gradient = self.compute(Quantity("grad_f", l), atoms)
+        if any(Atom(name, l) in atoms for name in TERM_ELSEWHERE):
+            return gradient
+        return self._do.sum(gradient, self._term(l, atoms))
+
+    def _term(self, l: int, atoms: Atoms) -> Bounded:
+        """λ w_ij, and 0 in the row of the biases."""
+        made = {name for name, layer in atoms if layer == l}
+        factor = 0 if "decay-left-out" in made else self.problem.weight_decay
+        factor *= 2 if "decay-doubled" in made else 1
+        factor *= -1 if "decay-sign" in made else 1
+        factor *= self.case.N if "decay-per-example" in made else 1
+        factor /= self.case.N if "decay-divided" in made else 1
+        term = self.problem.W[l].times(factor)
+        # It may have been added up over the examples, and divided again.
+        term = self._do.rounded(term.value, term.error, np.abs(term.value), self.case.N + 4)
+        if "decay-of-biases" not in made:
+            term.value[0] = term.error[0] = 0
+        return term
+
     def _new_weights(self, l: int, atoms: Atoms) -> Bounded:
         """w − η ∂f/∂w."""
         assert self.problem.eta is not None
@@ -278,6 +308,13 @@ class Student:
         step = gradient.times(eta)
         step = self._do.rounded(step.value, step.error, np.abs(step.value), 2)
         new = self._do.difference(W, step)
+        if self.case.has_decay:
+            term = self._term(l, atoms)
+            if Atom("decay-without-eta", l) in atoms:
+                new = self._do.difference(new, term)
+            # w (1 − η λ) − η ∂f/∂w is another way to it.
+            scale = np.abs(W.value) + np.abs(step.value) + 2 * np.abs(eta * term.value)
+            new = self._do.rounded(new.value, new.error, scale, 4)
         if Atom("bias-not-updated", l) in atoms:
             new.value[0], new.error[0] = W.value[0], W.error[0]
         return new
@@ -306,6 +343,10 @@ def _reaches(quantity: Quantity, atom: Atom, stale: Sequence[int]) -> bool:
         return False
     if kind == "product":
         return BY_NAME[atom.name].line in ("x of the gradient", "δ of the gradient", "examples")
+    if atom.name == "decay-in-step-only":
+        return kind == "grad"
+    if kind == "grad_f":
+        return stage == GRADIENT and atom.name not in OF_THE_TERM
     return stage == GRADIENT or (stage == UPDATE and kind == "W_new")
 
 
@@ -317,6 +358,7 @@ def bounded_problem(
     eta: float | None,
     arithmetic: Arithmetic,
     *,
+    weight_decay: float,
     coarse: bool,
 ) -> Problem:
     """The problem as somebody has it whose arithmetic this is.
@@ -329,7 +371,7 @@ def bounded_problem(
         values = exact.astype(np.float64)
         return arithmetic.input(values, np.abs(values - rounded), coarse)
 
-    return Problem(case, [given(w, w) for w in W], given(*x), given(*y), eta)
+    return Problem(case, [given(w, w) for w in W], given(*x), given(*y), eta, weight_decay)
 
 
 def _with_constant(x: Bounded) -> Bounded:

@@ -6,6 +6,7 @@ so that it could run at all: a transposed matrix, for one, has to be square.
 """
 
 from .case import Case
+from .decay import DECAY
 from .forward import FORWARD_PASS
 from .gradient import GRADIENTS
 from .loss import LOSS
@@ -15,9 +16,12 @@ from .step import STEP
 from .upstream import UPSTREAM
 
 __all__ = [
-    "BACKWARD", "BY_NAME", "CATALOGUE", "FORWARD", "GRADIENT", "UPDATE", "Atom", "Case", "Mistake",
+    "BACKWARD", "BY_NAME", "CATALOGUE", "DECAY", "FORWARD", "GRADIENT", "UPDATE", "Atom", "Case",
+    "Mistake",
 ]  # fmt: skip
 
-CATALOGUE: tuple[Mistake, ...] = (*FORWARD_PASS, *LOSS, *SLOPE, *UPSTREAM, *GRADIENTS, *STEP)
+CATALOGUE: tuple[Mistake, ...] = (
+    *FORWARD_PASS, *LOSS, *SLOPE, *UPSTREAM, *GRADIENTS, *DECAY, *STEP,
+)  # fmt: skip
 
 BY_NAME = {mistake.name: mistake for mistake in CATALOGUE}

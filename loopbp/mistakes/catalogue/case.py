@@ -18,6 +18,7 @@ class Case:
     reduction: str
     N: int
     has_eta: bool
+    has_decay: bool = False
 
     @property
     def L(self) -> int:
