@@ -14,10 +14,9 @@ from numpy.typing import ArrayLike
 from ..checks import FloatArray, choice, describe, integer, matrix, numeric, real
 from ..network import REDUCTIONS, Network
 from ..trace import Trace
-from . import submission
+from . import multiples, submission, unasked
 from .catalogue import Case
 from .diagnosis import Departure, Diagnosis, Row, between, largest_between
-from .multiples import observations
 from .rounding import Arithmetic, Floats
 from .search import Comparison, Explanation, Finding, explanations, findings, invisible, pairs
 from .student import NONE, Quantity, Student, bounded_problem
@@ -124,8 +123,9 @@ class Examiner:
         if unclear is not None:
             return replace(self._diagnosis(unclear, []), unclear=True)
         furthest = max(proven, key=_reach)
-        observed = tuple(observations(furthest))
-        return replace(self._diagnosis(furthest, []), observations=observed)
+        # To a few decimals, what has decayed is often a multiple as well.
+        observed = unasked.observations(furthest) or multiples.observations(furthest)
+        return replace(self._diagnosis(furthest, []), observations=tuple(observed))
 
     def _candidates(self) -> Iterator[list[Explanation]]:
         """No mistake, then each single one, then the pairs."""

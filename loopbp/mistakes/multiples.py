@@ -32,7 +32,7 @@ def observations(comparison: Comparison) -> list[str]:
         for given in comparison.given:
             expected = comparison.expected(given.quantity, NONE)
             departs = comparison.departing(given, NONE)
-            for name, rows in _parts(given):
+            for name, rows in parts(given):
                 known = given.known[rows]
                 if not departs[rows].any():
                     continue
@@ -78,7 +78,7 @@ def _plainest(low: float, high: float) -> float:
     return middle
 
 
-def _parts(given: Given) -> Iterator[tuple[str, slice]]:
+def parts(given: Given) -> Iterator[tuple[str, slice]]:
     """The arrays that a quantity came in, and their rows of it."""
     if not given.parts:
         yield given.name, slice(None)
