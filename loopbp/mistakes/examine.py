@@ -203,7 +203,7 @@ class Examiner:
 
     def _right(self, quantity: Quantity, comparison: Comparison) -> Floats:
         """The engine's numbers in the shape of what was given."""
-        kind, l = quantity
+        kind, l, _ = quantity
         trace = self._trace
         if kind == "W_new":
             assert self._eta is not None
@@ -312,7 +312,7 @@ def _departure(
     given: Given, departs: submission.Booleans, expected: Floats, dtype: np.dtype[Any]
 ) -> Departure:
     """The first entry that departs, by rows."""
-    kind, l = given.quantity
+    kind, l, _ = given.quantity
     a, b = (int(at) for at in np.unravel_index(int(np.argmax(departs)), departs.shape))
     return Departure(
         kind,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .catalogue import BACKWARD, BY_NAME, DECAY, FORWARD, GRADIENT, UPDATE, Atom, Case
 from .rounding import Arithmetic, Bounded
@@ -23,6 +24,8 @@ NONE: Atoms = frozenset()
 
 #: Of all quantities that are kept; the least recently used go first.
 MOST_BYTES = 2**28
+#: Of layers with so many nodes, a few rows of gradients and new weights are looked at first.
+MANY_ROWS, FEW_ROWS = 64, 16
 
 STALE = "updated-while-going-back"
 #: What changes the decay term alone, and what leaves it out of the gradient but not of the step.
@@ -39,10 +42,14 @@ FOREIGN = {
 
 
 class Quantity(NamedTuple):
-    """S^(l), x^(l), δ^(l), the gradient or the new weights of a layer."""
+    """S^(l), x^(l), δ^(l), the gradient or the new weights of a layer.
+
+    few: of gradients and new weights, only the rows that `Student.few` names.
+    """
 
     kind: str
     l: int
+    few: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,7 @@ class Student:
     def __init__(self, problem: Problem, arithmetic: Arithmetic) -> None:
         self.problem, self.case, self._do = problem, problem.case, arithmetic
         self.rounding = arithmetic.rounding
+        self._few: dict[int, NDArray[np.intp] | None] = {}
         self._kept: OrderedDict[tuple[Quantity, Atoms], Bounded] = OrderedDict()
         self._bytes = 0
 
@@ -85,6 +93,19 @@ class Student:
             self._kept.move_to_end(key)
         return found
 
+    def few(self, l: int) -> NDArray[np.intp] | None:
+        """Rows of layer l that tell mistakes apart: the biases', and where Σ_n |x_ni| is largest.
+
+        None if the layer has not many rows.
+        """
+        if l not in self._few:
+            rows = None
+            if self.case.sizes[l] >= MANY_ROWS:
+                sizes = np.abs(self.compute(Quantity("x", l), NONE).value).sum(axis=0)
+                rows = np.concatenate([[0], 1 + np.argsort(-sizes, kind="stable")[: FEW_ROWS - 1]])
+            self._few[l] = rows
+        return self._few[l]
+
     def _keep(self, key: tuple[Quantity, Atoms], value: Bounded) -> None:
         self._kept[key] = value
         self._bytes += value.nbytes
@@ -93,18 +114,20 @@ class Student:
             self._bytes -= oldest.nbytes
 
     def _compute(self, quantity: Quantity, atoms: Atoms) -> Bounded:
-        kind, l = quantity
+        kind, l, few = quantity
         if kind == "S":
             return self._sums(l, atoms)
         if kind == "x":
             return self._outputs(l, atoms)
         if kind == "delta":
             return self._last_delta(atoms) if l == self.case.last else self._hidden_delta(l, atoms)
-        if kind == "product":
-            return self._product(l, atoms)
-        if kind == "grad_f":
-            return self._loss_gradient(l, atoms)
-        return self._gradient(l, atoms) if kind == "grad" else self._new_weights(l, atoms)
+        last = {
+            "product": self._product,
+            "grad_f": self._loss_gradient,
+            "grad": self._gradient,
+            "W_new": self._new_weights,
+        }
+        return last[kind](l, few, atoms)
 
     # --- Forward. -------------------------------------------------------------------------------
 
@@ -232,7 +255,12 @@ class Student:
 
     # --- Gradients and the step. ----------------------------------------------------------------
 
-    def _product(self, l: int, atoms: Atoms) -> Bounded:
+    def _rows(self, l: int, few: bool) -> NDArray[np.intp] | slice:
+        """All rows of layer l, or the few."""
+        rows = self.few(l) if few else None
+        return slice(None) if rows is None else rows
+
+    def _product(self, l: int, few: bool, atoms: Atoms) -> Bounded:
         """x^(l)ᵀ δ^(l), summed over the examples."""
         above = l + 1 if Atom("delta-of-wrong-layer", l) in atoms else l
         delta = self.compute(Quantity("delta", above), atoms)
@@ -248,11 +276,11 @@ class Student:
             x, delta = x[-1:], delta[-1:]
         elif Atom("first-example-only", l) in atoms:
             x, delta = x[:1], delta[:1]
-        return self._do.matmul(x.transposed, delta)
+        return self._do.matmul(x[:, self._rows(l, few)].transposed, delta)
 
-    def _loss_gradient(self, l: int, atoms: Atoms) -> Bounded:
+    def _loss_gradient(self, l: int, few: bool, atoms: Atoms) -> Bounded:
         """∂f/∂W^(l) without decay: the product, divided, and what mistakes make of it."""
-        total = self.compute(Quantity("product", l), atoms)
+        total = self.compute(Quantity("product", l, few), atoms)
         made = {name for name, layer in atoms if layer == l}
         N = self.case.N
         divisor = N if self.case.reduction == "mean" else 1
@@ -275,16 +303,16 @@ class Student:
             gradient.error[1:] *= divisor
         return gradient
 
-    def _gradient(self, l: int, atoms: Atoms) -> Bounded:
+    def _gradient(self, l: int, few: bool, atoms: Atoms) -> Bounded:
         """∂f/∂W^(l), with the term of the weight decay."""
         if not self.case.has_decay:
-            return self._loss_gradient(l, atoms)
-        gradient = self.compute(Quantity("grad_f", l), atoms)
+            return self._loss_gradient(l, few, atoms)
+        gradient = self.compute(Quantity("grad_f", l, few), atoms)
         if any(Atom(name, l) in atoms for name in TERM_ELSEWHERE):
             return gradient
-        return self._do.sum(gradient, self._term(l, atoms))
+        return self._do.sum(gradient, self._term(l, few, atoms))
 
-    def _term(self, l: int, atoms: Atoms) -> Bounded:
+    def _term(self, l: int, few: bool, atoms: Atoms) -> Bounded:
         """λ w_ij, and 0 in the row of the biases."""
         made = {name for name, layer in atoms if layer == l}
         factor = 0 if "decay-left-out" in made else self.problem.weight_decay
@@ -292,24 +320,25 @@ class Student:
         factor *= -1 if "decay-sign" in made else 1
         factor *= self.case.N if "decay-per-example" in made else 1
         factor /= self.case.N if "decay-divided" in made else 1
-        term = self.problem.W[l].times(factor)
+        term = self.problem.W[l][self._rows(l, few)].times(factor)
         # It may have been added up over the examples, and divided again.
         term = self._do.rounded(term.value, term.error, np.abs(term.value), self.case.N + 4)
         if "decay-of-biases" not in made:
             term.value[0] = term.error[0] = 0
         return term
 
-    def _new_weights(self, l: int, atoms: Atoms) -> Bounded:
+    def _new_weights(self, l: int, few: bool, atoms: Atoms) -> Bounded:
         """w − η ∂f/∂w."""
         assert self.problem.eta is not None
-        W, gradient = self.problem.W[l], self.compute(Quantity("grad", l), atoms)
+        W = self.problem.W[l][self._rows(l, few)]
+        gradient = self.compute(Quantity("grad", l, few), atoms)
         eta = 1.0 if Atom("eta-left-out", l) in atoms else self.problem.eta
         eta = -eta if Atom("ascent", l) in atoms else eta
         step = gradient.times(eta)
         step = self._do.rounded(step.value, step.error, np.abs(step.value), 2)
         new = self._do.difference(W, step)
         if self.case.has_decay:
-            term = self._term(l, atoms)
+            term = self._term(l, few, atoms)
             if Atom("decay-without-eta", l) in atoms:
                 new = self._do.difference(new, term)
             # w (1 − η λ) − η ∂f/∂w is another way to it.
@@ -328,7 +357,7 @@ def reaching(quantity: Quantity, atoms: Atoms) -> Atoms:
 
 def _reaches(quantity: Quantity, atom: Atom, stale: Sequence[int]) -> bool:
     """Whether this mistake can change this quantity; `stale`: where δ uses new weights."""
-    kind, l = quantity
+    kind, l, _ = quantity
     stage = BY_NAME[atom.name].stage
     if stage == FORWARD:
         first = atom.layer + 1 if kind == "x" else atom.layer
