@@ -132,6 +132,26 @@ def test_numbers_with_few_digits():
     assert found.verdict == "unexplained" and found.observations == ()
 
 
+def test_a_term_that_was_added_for_each_example():
+    """5000 w / N, N times in float32, is off by more than the rounding of 5000 w itself."""
+    problem = Problem((5, 3), (), "softmax", "cross_entropy", 2000, "float32", 2)
+    net, (X, Y) = problem.network(), problem.data()
+    total, share = np.zeros((5, 3), np.float32), np.float32(5000 / 2000) * net.W[0][1:]
+    for x, delta in zip(X, net.backprop(X, Y).delta[0], strict=True):
+        total += np.outer(x, delta) / np.float32(2000) + share
+    found = loopbp.diagnose(net, X, Y, {"dW0": total})
+    assert found.observations == ("dW0 is the expected plus 5000 w: as with weight decay 5000",)
+
+
+def test_two_weights_tell_nothing():
+    """Any two numbers are nearly so; of three it is said."""
+    for n, said in ((2, 0), (3, 1)):
+        net = loopbp.Network([n, 1], output="identity", loss="half_sse", init=[[[0]] + [[0.5]] * n])
+        grad = net.backprop([[1] * n], [[1]]).grad[0]
+        found = loopbp.diagnose(net, [[1] * n], [[1]], {"dW0": grad[1:] + 0.35})
+        assert found.verdict == "unexplained" and len(found.observations) == said
+
+
 def test_the_factors_that_entries_leave():
     """0.2 ± 0.05 of 1, 0.4 ± 0.05 of 2, −0.2 ± 0.05 of −1: the second leaves 0.175 to 0.225."""
     r, w = np.array([0.2, 0.4, -0.2, 0.01]), np.array([1.0, 2, -1, 0])
