@@ -17,9 +17,10 @@ from ..trace import Trace
 from . import multiples, submission, unasked
 from .catalogue import Case
 from .diagnosis import Departure, Diagnosis, Row, between, largest_between
+from .problem import Quantity, bounded_problem
 from .rounding import Arithmetic, Floats
 from .search import Comparison, Explanation, Finding, explanations, findings, invisible, pairs
-from .student import NONE, Quantity, Student, bounded_problem
+from .student import NONE, Student
 from .submission import Given, Submission
 
 WEIGHTS = ("auto", "in,out", "out,in")

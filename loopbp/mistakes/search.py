@@ -15,8 +15,9 @@ from itertools import combinations
 import numpy as np
 
 from .catalogue import CATALOGUE, Atom, Case, Mistake
+from .problem import Quantity
 from .rounding import Bounded, Floats
-from .student import NONE, Atoms, Quantity, Student, reaching
+from .student import NONE, Atoms, Student, reaching
 from .submission import Booleans, Given, Submission
 
 #: With more pairs than this, a mistake in a single layer is tried alone only.

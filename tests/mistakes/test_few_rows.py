@@ -9,8 +9,9 @@ from students import case_of, compute, possible
 
 import loopbp
 from loopbp.mistakes.catalogue import Atom
+from loopbp.mistakes.problem import Quantity, bounded_problem
 from loopbp.mistakes.rounding import Arithmetic
-from loopbp.mistakes.student import Quantity, Student, bounded_problem
+from loopbp.mistakes.student import Student
 
 WIDE = Problem((70, 70, 70, 3), ("sigmoid", "tanh"), "softmax", "cross_entropy", 6, "float64", 1)
 TASK = {"eta": 0.1, "weight_decay": 0.05}
