@@ -62,7 +62,7 @@ def factor(values: Floats, error: Floats, expected: Bounded) -> str | None:
     c = _plainest(low, high)
     if (np.abs(values - c * expected.value) > error + abs(c) * expected.error)[~usable].any():
         return None
-    if c != round(c) and abs(1 / c) <= MOST_PARTS and 1 / round(1 / c) == c:
+    if 1 / MOST_PARTS <= abs(c) < 1 and 1 / round(1 / c) == c:
         return f"{'−' if c < 0 else ''}1/{abs(round(1 / c))} of"
     told = f"{c:.6g}"
     return None if told == "1" else f"{told} times".replace("-", "−")
