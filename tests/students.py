@@ -123,19 +123,21 @@ def compute(
     eta: float | None = None,
     dtype: str | None = None,
     reduction: str = "mean",
+    weight_decay: float = 0.0,
     add: Callable[[np.ndarray], Any] = pairwise,
 ) -> Results:
     """Everything that somebody computes who made these mistakes in these layers."""
     with np.errstate(all="ignore"):
-        return _Student(net, X, Y, made or {}, eta, dtype, reduction, add).results()
+        return _Student(net, X, Y, made or {}, eta, dtype, reduction, weight_decay, add).results()
 
 
 class _Student:
-    def __init__(self, net, X, Y, made, eta, dtype, reduction, add) -> None:
+    def __init__(self, net, X, Y, made, eta, dtype, reduction, weight_decay, add) -> None:
         self.net, self.made, self.add, self.reduction = net, made, add, reduction
         self.dtype = np.dtype(dtype or net.dtype)
         self.number = self.dtype.type
         self.eta = None if eta is None else self.number(eta)
+        self.decay = self.number(weight_decay)
         self.W = [w[1:].T.astype(self.dtype) for w in net.W]
         self.b = [w[0].astype(self.dtype) for w in net.W]
         self.X, self.N = X.astype(self.dtype), len(X)
@@ -280,22 +282,63 @@ class _Student:
             dW, db = -dW, -db
         if self.wrong("accumulated", l):
             dW, db = dW + dW, db + db
-        return dW, db
+        elsewhere = self.wrong("decay-in-step-only", l) or self.wrong("decay-without-eta", l)
+        if not self.decay or elsewhere:
+            return dW, db
+        W, b = self.decayed(l)
+        return dW + W, db + b
+
+    def decayed(self, l: int) -> tuple[np.ndarray, np.ndarray]:
+        """What weight decay adds to the gradients."""
+        W, b = self.decay * self.W[l], self.decay * self.b[l]
+        N = self.number(self.N)
+        if self.wrong("decay-left-out", l):
+            return 0 * W, 0 * b
+        if self.wrong("decay-doubled", l):
+            W, b = W + W, b + b
+        if self.wrong("decay-divided", l):
+            W, b = W / N, b / N
+        if self.wrong("decay-per-example", l):
+            W, b = N * W, N * b
+        if self.wrong("decay-sign", l):
+            W, b = -W, -b
+        return W, b if self.wrong("decay-of-biases", l) else 0 * b
 
     def stepped(self, l: int, dW: np.ndarray, db: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         eta = self.number(1) if self.wrong("eta-left-out", l) else self.eta
         eta = -eta if self.wrong("ascent", l) else eta
-        b = self.b[l] if self.wrong("bias-not-updated", l) else self.b[l] - eta * db
-        return self.W[l] - eta * dW, b
+        W, b = self.W[l], self.b[l]
+        decay_W, decay_b = self.decayed(l)
+        if self.wrong("decay-in-step-only", l):
+            dW, db = dW + decay_W, db + decay_b
+        W, b = W - eta * dW, b - eta * db
+        if self.wrong("decay-without-eta", l):
+            W, b = W - decay_W, b - decay_b
+        return W, self.b[l] if self.wrong("bias-not-updated", l) else b
 
 
-def case_of(net: Network, N: int, *, eta: float | None, reduction: str = "mean") -> Case:
+def case_of(
+    net: Network,
+    N: int,
+    *,
+    eta: float | None,
+    reduction: str = "mean",
+    weight_decay: float = 0.0,
+) -> Case:
     """The case of the catalogue for this network and batch."""
-    return Case(net.sizes, net.activations, net.loss, reduction, N, eta is not None)
+    return Case(
+        net.sizes, net.activations, net.loss, reduction, N, eta is not None, weight_decay > 0
+    )
 
 
-def possible(net: Network, N: int, eta: float | None, reduction: str = "mean") -> dict[str, tuple]:
+def possible(
+    net: Network,
+    N: int,
+    eta: float | None,
+    reduction: str = "mean",
+    weight_decay: float = 0.0,
+) -> dict[str, tuple]:
     """Every mistake that this case allows, in all layers where it can be made."""
-    case = case_of(net, N, eta=eta, reduction=reduction)
+    case = case_of(net, N, eta=eta, reduction=reduction, weight_decay=weight_decay)
     found = {mistake.name: tuple(mistake.layers(case)) for mistake in CATALOGUE}
     return {name: layers for name, layers in found.items() if layers}

@@ -98,6 +98,18 @@ def test_mean_and_sum_over_two_examples(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_one_step_with_weight_decay(engine):
+    """w ← w − ½ (∂f/∂w + ¼ w), the mean over the two examples above; biases do not decay."""
+    net = Network([2, 1, 1], "relu", "identity", "sse", [[[-1], [1], [2]], [[0.5], [3]]])
+    optimizer = SGD(eta=0.5, weight_decay=0.25)
+    net.fit([[2, 1], [1, -1]], [[10], [2]], batch_size=2, optimizer=optimizer, engine=engine)
+    # ½ + 2/2;  3 − ½ (−3/2 + 3/4)
+    close(net.W[1], [[1.5], [3.375]])
+    # −1 + 3/4;  1 − ½ (−3 + ¼);  2 − ½ (−3/2 + ½)
+    close(net.W[0], [[-0.25], [2.375], [2.5]])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_softmax_with_cross_entropy(engine):
     """1-2, no hidden layer: x = softmax(S), f = −ln x_label, δ = x − y."""
     net = Network([1, 2], init=[a * np.array([[1, 0], [0, 2]])])

@@ -61,6 +61,12 @@ def diagnose(
     reduction: Annotated[
         str, typer.Option(metavar="NAME", help="What the gradient should be: mean or sum.")
     ] = "mean",
+    weight_decay: Annotated[
+        float,
+        typer.Option(
+            metavar="X", help="λ of the loss f + λ/2 Σ w², if the gradient should have λ w."
+        ),
+    ] = 0.0,
     weights_as: Annotated[
         str,
         typer.Option(
@@ -119,8 +125,8 @@ def diagnose(
         if examples is not None:
             number = integer("examples", examples, low=1)
             X, Y = X[:number], Y[:number]
-        with named(**FROM_DATA):
-            examiner = Examiner(net, X, Y, eta=eta, reduction=reduction)
+        with named(weight_decay="weight-decay", **FROM_DATA):
+            examiner = Examiner(net, X, Y, eta=eta, reduction=reduction, weight_decay=weight_decay)
         with named(weights="weights-as", examples="examples-as"):
             examiner.check(weights=weights_as, examples=examples_as, decimals=decimals)
         with reporter(activity.progress, "diagnosing", len(paths)) as tell:

@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike
 from ..checks import FloatArray, choice, describe, integer, matrix, numeric, real
 from ..network import REDUCTIONS, Network
 from ..trace import Trace
-from . import submission
+from . import multiples, submission, unasked
 from .catalogue import Case
 from .diagnosis import Departure, Diagnosis, Row, between, largest_between
-from .multiples import observations
+from .problem import Quantity, bounded_problem
 from .rounding import Arithmetic, Floats
 from .search import Comparison, Explanation, Finding, explanations, findings, invisible, pairs
-from .student import NONE, Quantity, Student, bounded_problem
+from .student import NONE, Student
 from .submission import Given, Submission
 
 WEIGHTS = ("auto", "in,out", "out,in")
@@ -42,11 +42,13 @@ class Examiner:
         *,
         eta: float | None = None,
         reduction: str = "mean",
+        weight_decay: float = 0.0,
     ) -> None:
         if not isinstance(net, Network):
             raise TypeError(f"net: expected a loopbp.Network; got {describe(net)}")
         choice("reduction", reduction, REDUCTIONS)
         self._eta = None if eta is None else real("eta", eta, low=0, open_low=True)
+        self._decay = real("weight_decay", weight_decay, low=0)
         self._net = net.copy()
         self._X = matrix("X", X, np.dtype(np.float64), columns=net.sizes[0])
         self._trace = net.backprop(X, Y, reduction=reduction)
@@ -56,7 +58,13 @@ class Examiner:
         self._Y = np.asarray(targets if exact else self._trace.y, np.float64)
         self._Y = self._Y.reshape(self._trace.y.shape)
         self.case = Case(
-            net.sizes, net.activations, net.loss, reduction, len(self._X), eta is not None
+            net.sizes,
+            net.activations,
+            net.loss,
+            reduction,
+            len(self._X),
+            has_eta=eta is not None,
+            has_decay=self._decay > 0,
         )
         self._students: dict[np.dtype[Any], Student] = {}
 
@@ -116,8 +124,9 @@ class Examiner:
         if unclear is not None:
             return replace(self._diagnosis(unclear, []), unclear=True)
         furthest = max(proven, key=_reach)
-        observed = tuple(observations(furthest))
-        return replace(self._diagnosis(furthest, []), observations=observed)
+        # To a few decimals, what has decayed is often a multiple as well.
+        observed = unasked.observations(furthest) or multiples.observations(furthest)
+        return replace(self._diagnosis(furthest, []), observations=tuple(observed))
 
     def _candidates(self) -> Iterator[list[Explanation]]:
         """No mistake, then each single one, then the pairs."""
@@ -152,6 +161,7 @@ class Examiner:
                 (Y, trace.y),
                 self._eta,
                 arithmetic,
+                weight_decay=self._decay,
                 coarse=coarse,
             )
             self._students[dtype] = Student(problem, arithmetic)
@@ -194,19 +204,29 @@ class Examiner:
 
     def _right(self, quantity: Quantity, comparison: Comparison) -> Floats:
         """The engine's numbers in the shape of what was given."""
-        kind, l = quantity
+        kind, l, _ = quantity
         trace = self._trace
-        assert trace.delta is not None and trace.grad is not None
         if kind == "W_new":
             assert self._eta is not None
             W = self._net.W[l]
-            right: FloatArray = W - W.dtype.type(self._eta) * trace.grad[l]
+            right: FloatArray = W - W.dtype.type(self._eta) * self._gradient(l)
+        elif kind == "grad":
+            right = self._gradient(l)
         elif kind == "x":
             right = trace.x[l] if l == self.case.L else trace.x[l][:, 1:]
         else:
             right = getattr(trace, kind)[l]
         values = right.astype(np.float64)
         return values / self.case.N if comparison.divided and kind == "delta" else values
+
+    def _gradient(self, l: int) -> FloatArray:
+        """The engine's ∂f/∂w, and λ w in the rows of the weights."""
+        assert self._trace.grad is not None
+        gradient, W = self._trace.grad[l], self._net.W[l]
+        if self.case.has_decay:
+            gradient = gradient.copy()
+            gradient[1:] += W.dtype.type(self._decay) * W[1:]
+        return gradient
 
 
 def diagnose(
@@ -217,6 +237,7 @@ def diagnose(
     *,
     eta: float | None = None,
     reduction: str = "mean",
+    weight_decay: float = 0.0,
     weights: str = "auto",
     examples: str = "auto",
     decimals: int | None = None,
@@ -236,6 +257,10 @@ def diagnose(
         The learning rate; with updated weights it is needed.
     reduction : str
         `mean` or `sum`: what the gradient of the batch should be.
+    weight_decay : float
+        The λ of f + λ/2 Σ w², with f the mean or the sum over the examples: λ w_ij is added once
+        to the gradient of either, and to that of no bias (i = 0), as in `SGD` and `Adam`. The new
+        weights are those of a step against this gradient, w − η (∂f/∂w + λ w).
     weights : str
         How weights are stored: `in,out` as here, `out,in` as in PyTorch; `auto` goes by shapes
         and names, and tries both where these do not tell.
@@ -251,7 +276,7 @@ def diagnose(
     Raises `TypeError` or `ValueError` for names that are not understood, shapes that do not fit,
     and what `Network.backprop` raises.
     """
-    examiner = Examiner(net, X, Y, eta=eta, reduction=reduction)
+    examiner = Examiner(net, X, Y, eta=eta, reduction=reduction, weight_decay=weight_decay)
     return examiner.diagnose(computed, weights=weights, examples=examples, decimals=decimals)
 
 
@@ -288,7 +313,7 @@ def _departure(
     given: Given, departs: submission.Booleans, expected: Floats, dtype: np.dtype[Any]
 ) -> Departure:
     """The first entry that departs, by rows."""
-    kind, l = given.quantity
+    kind, l, _ = given.quantity
     a, b = (int(at) for at in np.unravel_index(int(np.argmax(departs)), departs.shape))
     return Departure(
         kind,

@@ -21,8 +21,8 @@ from ..checks import shorten
 from ..npz import FileError, read_arrays
 from . import names
 from .catalogue import Case
+from .problem import Quantity
 from .rounding import Floats
-from .student import Quantity
 from .submission import Given
 
 SUFFIXES = (".npz", ".csv")

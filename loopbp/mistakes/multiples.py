@@ -32,7 +32,7 @@ def observations(comparison: Comparison) -> list[str]:
         for given in comparison.given:
             expected = comparison.expected(given.quantity, NONE)
             departs = comparison.departing(given, NONE)
-            for name, rows in _parts(given):
+            for name, rows in parts(given):
                 known = given.known[rows]
                 if not departs[rows].any():
                     continue
@@ -62,7 +62,7 @@ def factor(values: Floats, error: Floats, expected: Bounded) -> str | None:
     c = _plainest(low, high)
     if (np.abs(values - c * expected.value) > error + abs(c) * expected.error)[~usable].any():
         return None
-    if c != round(c) and abs(1 / c) <= MOST_PARTS and 1 / round(1 / c) == c:
+    if 1 / MOST_PARTS <= abs(c) < 1 and 1 / round(1 / c) == c:
         return f"{'−' if c < 0 else ''}1/{abs(round(1 / c))} of"
     told = f"{c:.6g}"
     return None if told == "1" else f"{told} times".replace("-", "−")
@@ -78,7 +78,7 @@ def _plainest(low: float, high: float) -> float:
     return middle
 
 
-def _parts(given: Given) -> Iterator[tuple[str, slice]]:
+def parts(given: Given) -> Iterator[tuple[str, slice]]:
     """The arrays that a quantity came in, and their rows of it."""
     if not given.parts:
         yield given.name, slice(None)

@@ -101,6 +101,10 @@ class Arithmetic:
         scale = np.abs(a.value) + np.abs(b.value)
         return self.rounded(a.value - b.value, a.error + b.error, scale)
 
+    def sum(self, a: Bounded, b: Bounded) -> Bounded:
+        """a + b."""
+        return self.difference(a, b.times(-1))
+
     def complement(self, x: Bounded) -> Bounded:
         """1 − x."""
         return self.rounded(1 - x.value, x.error, 1 + np.abs(x.value))

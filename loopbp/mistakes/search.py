@@ -15,8 +15,9 @@ from itertools import combinations
 import numpy as np
 
 from .catalogue import CATALOGUE, Atom, Case, Mistake
-from .rounding import Bounded
-from .student import NONE, Atoms, Quantity, Student, reaching
+from .problem import Quantity
+from .rounding import Bounded, Floats
+from .student import NONE, Atoms, Student, reaching
 from .submission import Booleans, Given, Submission
 
 #: With more pairs than this, a mistake in a single layer is tried alone only.
@@ -96,18 +97,22 @@ class Comparison:
     def departing(self, given: Given, atoms: Atoms) -> Booleans:
         """Which entries are not what code with these mistakes computes."""
         expected = self.expected(given.quantity, atoms)
-        largest = float(np.finfo(self.submission.unit_dtype).max)
         limit = expected.error + given.decimal_error
-        outside = ~(np.abs(given.values - expected.value) <= limit)
-        same = (given.values == expected.value) | (
-            np.isnan(given.values) & np.isnan(expected.value)
-        )
+        return self._outside(given.values, expected, limit, bool(atoms)) & given.known
+
+    def _outside(
+        self, values: Floats, expected: Bounded, limit: Floats, mistaken: bool
+    ) -> Booleans:
+        """Which values are further than the limit from what is expected, and tell something."""
+        largest = float(np.finfo(self.submission.unit_dtype).max)
+        outside = ~(np.abs(values - expected.value) <= limit)
+        same = (values == expected.value) | (np.isnan(values) & np.isnan(expected.value))
         # What overflows, or might in the submission's dtype, tells nothing about correct code.
         unknown = ~(np.abs(expected.value) + limit <= largest)
-        if atoms:
-            unknown &= ~np.isfinite(given.values)
-        departs: Booleans = outside & ~same & ~unknown & given.known
-        return departs
+        if mistaken:
+            unknown &= ~np.isfinite(values)
+        outside &= ~same & ~unknown
+        return outside
 
     def expected(self, quantity: Quantity, atoms: Atoms) -> Bounded:
         """What the student computes, by the submission's convention for δ."""
@@ -121,8 +126,21 @@ class Comparison:
     def _fits(self, given: Given, atoms: Atoms) -> bool:
         key = (given.quantity, reaching(given.quantity, atoms))
         if key not in self._known:
-            self._known[key] = not self.departing(given, atoms).any()
+            apart = self._clearly_departs(given, atoms) or self.departing(given, atoms).any()
+            self._known[key] = not apart
         return self._known[key]
+
+    def _clearly_departs(self, given: Given, atoms: Atoms) -> bool:
+        """Whether a few rows of many depart already, whose rounding may be another by a little."""
+        kind, l, _ = given.quantity
+        rows = self.student.few(l) if kind in ("grad", "W_new") else None
+        if rows is None:
+            return False
+        expected = self.student.compute(Quantity(kind, l, few=True), atoms)
+        digits = np.broadcast_to(given.decimal_error, given.values.shape)[rows]
+        limit = 2 * (expected.error + digits)
+        outside = self._outside(given.values[rows], expected, limit, bool(atoms))
+        return bool((outside & given.known[rows]).any())
 
 
 def explanations(comparison: Comparison, candidates: Iterable[Explanation]) -> list[Explanation]:

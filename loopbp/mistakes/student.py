@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .catalogue import BACKWARD, BY_NAME, FORWARD, GRADIENT, UPDATE, Atom, Case
+from .catalogue import BACKWARD, BY_NAME, DECAY, FORWARD, GRADIENT, UPDATE, Atom
+from .problem import Problem, Quantity
 from .rounding import Arithmetic, Bounded
 
 #: A set of mistakes, layer by layer.
@@ -23,8 +23,13 @@ NONE: Atoms = frozenset()
 
 #: Of all quantities that are kept; the least recently used go first.
 MOST_BYTES = 2**28
+#: Of layers with so many nodes, a few rows of gradients and new weights are looked at first.
+MANY_ROWS, FEW_ROWS = 64, 16
 
 STALE = "updated-while-going-back"
+#: What changes the decay term alone, and what leaves it out of the gradient but not of the step.
+OF_THE_TERM = frozenset(mistake.name for mistake in DECAY)
+TERM_ELSEWHERE = ("decay-in-step-only", "decay-without-eta")
 #: Whose g′ is taken in the place of a layer's own, and of what.
 FOREIGN = {
     "sigmoid-slope": ("sigmoid", "x"),
@@ -35,38 +40,13 @@ FOREIGN = {
 }
 
 
-class Quantity(NamedTuple):
-    """S^(l), x^(l), δ^(l), the gradient or the new weights of a layer."""
-
-    kind: str
-    l: int
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is given: W[l] (n_l + 1, n_{l+1}), x (N, n_0), y (N, n_L), and η if it is known."""
-
-    case: Case
-    W: Sequence[Bounded]
-    x: Bounded
-    y: Bounded
-    eta: float | None
-
-    def order(self) -> list[Quantity]:
-        """All quantities in the order in which they are computed."""
-        L = self.case.L
-        forward = [Quantity(kind, l + (kind == "x")) for l in range(L) for kind in ("S", "x")]
-        back = [Quantity(kind, l) for l in reversed(range(L)) for kind in ("delta", "grad")]
-        steps = [Quantity("W_new", l) for l in reversed(range(L))] if self.eta is not None else []
-        return [Quantity("x", 0), *forward, *back, *steps]
-
-
 class Student:
     """Every quantity of a problem under any set of mistakes."""
 
     def __init__(self, problem: Problem, arithmetic: Arithmetic) -> None:
         self.problem, self.case, self._do = problem, problem.case, arithmetic
         self.rounding = arithmetic.rounding
+        self._few: dict[int, NDArray[np.intp] | None] = {}
         self._kept: OrderedDict[tuple[Quantity, Atoms], Bounded] = OrderedDict()
         self._bytes = 0
 
@@ -81,6 +61,19 @@ class Student:
             self._kept.move_to_end(key)
         return found
 
+    def few(self, l: int) -> NDArray[np.intp] | None:
+        """Rows of layer l that tell mistakes apart: the biases', and where Σ_n |x_ni| is largest.
+
+        None if the layer has not many rows.
+        """
+        if l not in self._few:
+            rows = None
+            if self.case.sizes[l] >= MANY_ROWS:
+                sizes = np.abs(self.compute(Quantity("x", l), NONE).value).sum(axis=0)
+                rows = np.concatenate([[0], 1 + np.argsort(-sizes, kind="stable")[: FEW_ROWS - 1]])
+            self._few[l] = rows
+        return self._few[l]
+
     def _keep(self, key: tuple[Quantity, Atoms], value: Bounded) -> None:
         self._kept[key] = value
         self._bytes += value.nbytes
@@ -89,16 +82,20 @@ class Student:
             self._bytes -= oldest.nbytes
 
     def _compute(self, quantity: Quantity, atoms: Atoms) -> Bounded:
-        kind, l = quantity
+        kind, l, few = quantity
         if kind == "S":
             return self._sums(l, atoms)
         if kind == "x":
             return self._outputs(l, atoms)
         if kind == "delta":
             return self._last_delta(atoms) if l == self.case.last else self._hidden_delta(l, atoms)
-        if kind == "product":
-            return self._product(l, atoms)
-        return self._gradient(l, atoms) if kind == "grad" else self._new_weights(l, atoms)
+        last = {
+            "product": self._product,
+            "grad_f": self._loss_gradient,
+            "grad": self._gradient,
+            "W_new": self._new_weights,
+        }
+        return last[kind](l, few, atoms)
 
     # --- Forward. -------------------------------------------------------------------------------
 
@@ -226,7 +223,12 @@ class Student:
 
     # --- Gradients and the step. ----------------------------------------------------------------
 
-    def _product(self, l: int, atoms: Atoms) -> Bounded:
+    def _rows(self, l: int, few: bool) -> NDArray[np.intp] | slice:
+        """All rows of layer l, or the few."""
+        rows = self.few(l) if few else None
+        return slice(None) if rows is None else rows
+
+    def _product(self, l: int, few: bool, atoms: Atoms) -> Bounded:
         """x^(l)ᵀ δ^(l), summed over the examples."""
         above = l + 1 if Atom("delta-of-wrong-layer", l) in atoms else l
         delta = self.compute(Quantity("delta", above), atoms)
@@ -242,11 +244,11 @@ class Student:
             x, delta = x[-1:], delta[-1:]
         elif Atom("first-example-only", l) in atoms:
             x, delta = x[:1], delta[:1]
-        return self._do.matmul(x.transposed, delta)
+        return self._do.matmul(x[:, self._rows(l, few)].transposed, delta)
 
-    def _gradient(self, l: int, atoms: Atoms) -> Bounded:
-        """∂f/∂W^(l): the product, divided, and what mistakes make of it."""
-        total = self.compute(Quantity("product", l), atoms)
+    def _loss_gradient(self, l: int, few: bool, atoms: Atoms) -> Bounded:
+        """∂f/∂W^(l) without decay: the product, divided, and what mistakes make of it."""
+        total = self.compute(Quantity("product", l, few), atoms)
         made = {name for name, layer in atoms if layer == l}
         N = self.case.N
         divisor = N if self.case.reduction == "mean" else 1
@@ -269,15 +271,47 @@ class Student:
             gradient.error[1:] *= divisor
         return gradient
 
-    def _new_weights(self, l: int, atoms: Atoms) -> Bounded:
+    def _gradient(self, l: int, few: bool, atoms: Atoms) -> Bounded:
+        """∂f/∂W^(l), with the term of the weight decay."""
+        if not self.case.has_decay:
+            return self._loss_gradient(l, few, atoms)
+        gradient = self.compute(Quantity("grad_f", l, few), atoms)
+        if any(Atom(name, l) in atoms for name in TERM_ELSEWHERE):
+            return gradient
+        return self._do.sum(gradient, self._term(l, few, atoms))
+
+    def _term(self, l: int, few: bool, atoms: Atoms) -> Bounded:
+        """λ w_ij, and 0 in the row of the biases."""
+        made = {name for name, layer in atoms if layer == l}
+        factor = 0 if "decay-left-out" in made else self.problem.weight_decay
+        factor *= 2 if "decay-doubled" in made else 1
+        factor *= -1 if "decay-sign" in made else 1
+        factor *= self.case.N if "decay-per-example" in made else 1
+        factor /= self.case.N if "decay-divided" in made else 1
+        term = self.problem.W[l][self._rows(l, few)].times(factor)
+        # It may have been added up over the examples, and divided again.
+        term = self._do.rounded(term.value, term.error, np.abs(term.value), self.case.N + 4)
+        if "decay-of-biases" not in made:
+            term.value[0] = term.error[0] = 0
+        return term
+
+    def _new_weights(self, l: int, few: bool, atoms: Atoms) -> Bounded:
         """w − η ∂f/∂w."""
         assert self.problem.eta is not None
-        W, gradient = self.problem.W[l], self.compute(Quantity("grad", l), atoms)
+        W = self.problem.W[l][self._rows(l, few)]
+        gradient = self.compute(Quantity("grad", l, few), atoms)
         eta = 1.0 if Atom("eta-left-out", l) in atoms else self.problem.eta
         eta = -eta if Atom("ascent", l) in atoms else eta
         step = gradient.times(eta)
         step = self._do.rounded(step.value, step.error, np.abs(step.value), 2)
         new = self._do.difference(W, step)
+        if self.case.has_decay:
+            term = self._term(l, few, atoms)
+            if Atom("decay-without-eta", l) in atoms:
+                new = self._do.difference(new, term)
+            # w (1 − η λ) − η ∂f/∂w is another way to it.
+            scale = np.abs(W.value) + np.abs(step.value) + 2 * np.abs(eta * term.value)
+            new = self._do.rounded(new.value, new.error, scale, 4)
         if Atom("bias-not-updated", l) in atoms:
             new.value[0], new.error[0] = W.value[0], W.error[0]
         return new
@@ -291,7 +325,7 @@ def reaching(quantity: Quantity, atoms: Atoms) -> Atoms:
 
 def _reaches(quantity: Quantity, atom: Atom, stale: Sequence[int]) -> bool:
     """Whether this mistake can change this quantity; `stale`: where δ uses new weights."""
-    kind, l = quantity
+    kind, l, _ = quantity
     stage = BY_NAME[atom.name].stage
     if stage == FORWARD:
         first = atom.layer + 1 if kind == "x" else atom.layer
@@ -306,30 +340,11 @@ def _reaches(quantity: Quantity, atom: Atom, stale: Sequence[int]) -> bool:
         return False
     if kind == "product":
         return BY_NAME[atom.name].line in ("x of the gradient", "δ of the gradient", "examples")
+    if atom.name == "decay-in-step-only":
+        return kind == "grad"
+    if kind == "grad_f":
+        return stage == GRADIENT and atom.name not in OF_THE_TERM
     return stage == GRADIENT or (stage == UPDATE and kind == "W_new")
-
-
-def bounded_problem(
-    case: Case,
-    W: Sequence[np.ndarray],
-    x: tuple[np.ndarray, np.ndarray],
-    y: tuple[np.ndarray, np.ndarray],
-    eta: float | None,
-    arithmetic: Arithmetic,
-    *,
-    coarse: bool,
-) -> Problem:
-    """The problem as somebody has it whose arithmetic this is.
-
-    x and y come as they were given and as the network rounds them. coarse: the numbers had to be
-    rounded to a dtype that has fewer digits than the network.
-    """
-
-    def given(exact: np.ndarray, rounded: np.ndarray) -> Bounded:
-        values = exact.astype(np.float64)
-        return arithmetic.input(values, np.abs(values - rounded), coarse)
-
-    return Problem(case, [given(w, w) for w in W], given(*x), given(*y), eta)
 
 
 def _with_constant(x: Bounded) -> Bounded:

@@ -18,8 +18,8 @@ from ..checks import describe, numeric, shorten
 from . import names
 from .catalogue import Case
 from .digits import Way, ways
+from .problem import Quantity
 from .rounding import Floats
-from .student import Quantity
 
 Booleans = NDArray[np.bool_]
 

@@ -19,6 +19,8 @@ from loopbp.mistakes.diagnosis import between
 from loopbp.mistakes.search import Finding
 
 ETA = 0.1
+#: λ, where there is weight decay: the term is about as large as the gradients are.
+DECAY = 0.15
 #: Everything, gradients alone, updated weights alone.
 KINDS = ("S x delta grad db W_new b_new", "grad db", "W_new b_new")
 
@@ -49,15 +51,17 @@ def differ(some: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> bool:
 # --- Mistakes are found -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("decay", [0, DECAY])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("problem", CASES, ids=str)
-def test_every_mistake_is_found(problem, reduction):
+def test_every_mistake_is_found(problem, reduction, decay):
     """By its name among the explanations, none of which has more than one mistake."""
     net, (X, Y) = problem.network(), problem.data()
-    examiner = Examiner(net, X, Y, eta=ETA, reduction=reduction)
-    right = compute(net, X, Y, eta=ETA, reduction=reduction)
-    for name, layers in possible(net, problem.N, ETA, reduction).items():
-        wrong = compute(net, X, Y, {name: layers}, eta=ETA, reduction=reduction)
+    task = {"eta": ETA, "reduction": reduction, "weight_decay": decay}
+    examiner = Examiner(net, X, Y, **task)
+    right = compute(net, X, Y, **task)
+    for name, layers in possible(net, problem.N, **task).items():
+        wrong = compute(net, X, Y, {name: layers}, **task)
         for kinds in KINDS:
             found = examiner.diagnose(wrong.arrays(kinds))
             if differ(wrong.arrays(kinds), right.arrays(kinds)):
@@ -70,18 +74,20 @@ def test_the_cases_allow_every_mistake():
     allowed = set()
     for problem in CASES:
         for reduction in ("mean", "sum"):
-            allowed |= set(possible(problem.network(), problem.N, ETA, reduction))
+            allowed |= set(possible(problem.network(), problem.N, ETA, reduction, DECAY))
     assert allowed == {mistake.name for mistake in CATALOGUE}
 
 
+@pytest.mark.parametrize("decay", [0, DECAY])
 @pytest.mark.parametrize("problem", CASES[:3], ids=str)
-def test_a_mistake_in_one_layer_is_told_with_the_layer(problem):
+def test_a_mistake_in_one_layer_is_told_with_the_layer(problem, decay):
     net, (X, Y) = problem.network(), problem.data()
-    examiner = Examiner(net, X, Y, eta=ETA)
-    right = compute(net, X, Y, eta=ETA)
-    for name, layers in possible(net, problem.N, ETA).items():
+    task = {"eta": ETA, "weight_decay": decay}
+    examiner = Examiner(net, X, Y, **task)
+    right = compute(net, X, Y, **task)
+    for name, layers in possible(net, problem.N, **task).items():
         for l in layers if BY_NAME[name].by_layer else ():
-            wrong = compute(net, X, Y, {name: (l,)}, eta=ETA)
+            wrong = compute(net, X, Y, {name: (l,)}, **task)
             if not differ(wrong.arrays(), right.arrays()):
                 continue
             found = examiner.diagnose(wrong.arrays())
@@ -89,13 +95,15 @@ def test_a_mistake_in_one_layer_is_told_with_the_layer(problem):
             assert (name, (l,)) in told, (name, l, found)
 
 
+@pytest.mark.parametrize("decay", [0, DECAY])
 @pytest.mark.parametrize("problem", CASES, ids=str)
-def test_pairs_are_found(problem):
+def test_pairs_are_found(problem, decay):
     """A random sample of those that go together; what a single mistake explains as well is that."""
     net, (X, Y) = problem.network(), problem.data()
-    examiner = Examiner(net, X, Y, eta=ETA)
-    right = compute(net, X, Y, eta=ETA)
-    where = possible(net, problem.N, ETA)
+    task = {"eta": ETA, "weight_decay": decay}
+    examiner = Examiner(net, X, Y, **task)
+    right = compute(net, X, Y, **task)
+    where = possible(net, problem.N, **task)
     together = [
         pair
         for pair in itertools.combinations(where, 2)
@@ -105,7 +113,7 @@ def test_pairs_are_found(problem):
     ]
     for at in np.random.default_rng(problem.seed).permutation(len(together))[:8]:
         pair = together[at]
-        wrong = compute(net, X, Y, {name: where[name] for name in pair}, eta=ETA)
+        wrong = compute(net, X, Y, {name: where[name] for name in pair}, **task)
         for kinds in KINDS:
             found = examiner.diagnose(wrong.arrays(kinds))
             told = names_of(found)
@@ -117,7 +125,7 @@ def test_pairs_are_found(problem):
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_mistakes_in_random_networks_are_found(data):
-    """One or two, from everything that was computed, in float64."""
+    """One or two, from everything that was computed, in float64; with weight decay and without."""
     depth = data.draw(st.integers(1, 4))
     output, loss = data.draw(st.sampled_from(PAIRS))
     widths = [data.draw(st.integers(1, 5)) for _ in range(depth)]
@@ -126,13 +134,16 @@ def test_mistakes_in_random_networks_are_found(data):
     N, seed = data.draw(st.integers(1, 5)), data.draw(st.integers(0, 99))
     problem = Problem(sizes, hidden, output, loss, N, "float64", seed)
     net, (X, Y) = problem.network(), problem.data()
-    where = possible(net, N, ETA)
+    reduction = data.draw(st.sampled_from(["mean", "sum"]))
+    decay = data.draw(st.sampled_from([0.0, 1e-3, DECAY, 2.0]))
+    task = {"eta": ETA, "reduction": reduction, "weight_decay": decay}
+    where = possible(net, N, **task)
     made = data.draw(st.lists(st.sampled_from(sorted(where)), min_size=1, max_size=2, unique=True))
     lines = {BY_NAME[name].line for name in made}
     assume(len(lines) == len(made))
-    right = compute(net, X, Y, eta=ETA)
-    wrong = compute(net, X, Y, {name: where[name] for name in made}, eta=ETA)
-    found = loopbp.diagnose(net, X, Y, wrong.arrays(), eta=ETA)
+    right = compute(net, X, Y, **task)
+    wrong = compute(net, X, Y, {name: where[name] for name in made}, **task)
+    found = loopbp.diagnose(net, X, Y, wrong.arrays(), **task)
     told = names_of(found)
     simpler = bool(told) and len(told[0]) < len(made)
     unseen = found.agrees and not differ(wrong.arrays(), right.arrays())
@@ -170,9 +181,10 @@ def test_with_one_example_a_mean_is_a_sum():
 def test_correct_code_is_never_accused(problem, dtype):
     """In either dtype, in any order of the sums, from whichever of its results are given."""
     net, (X, Y) = problem.network(), problem.data()
-    examiner = Examiner(net, X, Y, eta=ETA)
-    for add in ORDERS:
-        results = compute(net, X, Y, eta=ETA, dtype=dtype, add=add)
+    for add, decay in itertools.product(ORDERS, (0, 1e-3, DECAY)):
+        task = {"eta": ETA, "weight_decay": decay}
+        examiner = Examiner(net, X, Y, **task)
+        results = compute(net, X, Y, **task, dtype=dtype, add=add)
         for kinds in KINDS:
             found = examiner.diagnose(results.arrays(kinds))
             assert found.agrees, (add.__name__, kinds, found)
@@ -416,6 +428,8 @@ def test_the_catalogue_is_well_formed():
         ({"computed": {"grad0": [["a"]]}}, TypeError, "real numbers"),
         ({"computed": {3: [[1]]}}, TypeError, "names of arrays"),
         ({"eta": -1}, ValueError, "eta: expected"),
+        ({"weight_decay": -1}, ValueError, "weight_decay: expected a finite number ≥ 0; got -1"),
+        ({"weight_decay": "1"}, TypeError, "weight_decay: expected a number; got"),
         ({"reduction": "men"}, ValueError, "did you mean 'mean'"),
         ({"weights": "in"}, ValueError, "weights: expected one of"),
         ({"examples": "row"}, ValueError, "did you mean 'rows'"),

@@ -173,6 +173,11 @@ def test_options_reach_the_diagnosis():
     np.savez("sums.npz", **{k: v for k, v in np.load(path).items() if "new" not in k})
     run(*GIVEN, "sums.npz", code=1)
     run(*GIVEN, "--reduction", "sum", "sums.npz")
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    np.savez("decayed.npz", **compute(net, X, Y, weight_decay=0.01).arrays("grad db"))
+    run(*GIVEN, "--weight-decay", "0.01", "decayed.npz")
+    text = " ".join(run(*GIVEN, "decayed.npz", code=1).stdout.split())
+    assert "Observed: grad1, grad0 are the expected plus 0.01 w, but for the biases" in text
     half = compute(PROBLEM.network(), *(part[:4] for part in PROBLEM.data()))
     np.savez("half.npz", **half.arrays("delta"))
     run(*GIVEN, "--examples", "4", "half.npz")
@@ -196,6 +201,7 @@ def test_the_catalogue_is_listed():
         ((*GIVEN, "--weights-as", "io", "class"), "Error: weights-as: expected one of"),
         ((*GIVEN, "--examples-as", "col", "class"), "Error: examples-as: expected one of"),
         ((*GIVEN, "--eta", "0", "class"), "eta: expected a finite number > 0"),
+        ((*GIVEN, "--weight-decay", "-1", "class"), "weight-decay: expected a finite number ≥ 0"),
         (("--network", "no.npz", "--data", "batch.npz", "class"), "no.npz"),
         ((*GIVEN, "--csv", "no/file.csv", "class"), "there is no folder"),
         ((*GIVEN, "--examples", "0", "class"), "examples: expected an integer"),

@@ -21,7 +21,7 @@ def exactly(*values: float) -> Bounded:
 @pytest.mark.parametrize(
     ("c", "told"),
     [(12, "12 times"), (-3, "−3 times"), (1 / 12, "1/12 of"), (-0.5, "−1/2 of"),
-     (0.7, "0.7 times"), (1.5, "1.5 times")],
+     (0.7, "0.7 times"), (1.5, "1.5 times"), (2.5, "2.5 times"), (-7.25, "−7.25 times")],
 )  # fmt: skip
 def test_the_factor_is_said_as_plainly_as_it_can_be(c, told):
     E = np.array([0.3, -1.7, 0.0, 2.9])

@@ -21,7 +21,7 @@ from loopbp import gradcheck
 from loopbp.engines import ENGINES
 from loopbp.engines.twin import NumpyEngine
 from loopbp.mistakes import CATALOGUE
-from loopbp.mistakes.catalogue import FORWARD, UPDATE
+from loopbp.mistakes.catalogue import BY_NAME, DECAY, FORWARD, UPDATE
 from loopbp.workspace import Architecture, Descent, Steps, Workspace
 
 #: Small, with square matrices, and every kind of output and loss.
@@ -48,6 +48,7 @@ class Mutant(NumpyEngine):
         work: Workspace,
         reduction: str = "mean",
         eta: float | None = None,
+        weight_decay: float = 0.0,
     ) -> Results:
         """Everything, from the inputs and targets in the workspace."""
         somebody = SimpleNamespace(
@@ -55,9 +56,10 @@ class Mutant(NumpyEngine):
             loss=net.loss, dtype=net.dtype,
         )  # fmt: skip
         X = work.x[0][:, 1:]
-        where = possible(somebody, len(X), eta, reduction)
+        task = {"eta": eta, "reduction": reduction, "weight_decay": weight_decay}
+        where = possible(somebody, len(X), **task)
         made = {self.mistake: where[self.mistake]} if self.mistake in where else {}
-        return compute(somebody, X, work.y, made, eta=eta, reduction=reduction)
+        return compute(somebody, X, work.y, made, **task)
 
     def forward(self, net: Architecture, W: Sequence[np.ndarray], work: Workspace) -> None:
         results = self._results(net, W, work)
@@ -83,7 +85,8 @@ class Mutant(NumpyEngine):
         """One plain step over the whole batch, as the check of a step takes it."""
         steps, taken = Steps.allocate(net, descent, 1), descent.state.step
         work, W = descent.load(order), net.views(descent.theta)
-        results = self._results(net, W, work, eta=descent.optimizer.eta)
+        rule = descent.optimizer
+        results = self._results(net, W, work, eta=rule.eta, weight_decay=rule.weight_decay)
         self.gradient(net, W, work, net.views(descent.grad), len(work.y))
         steps.loss[0] = self.total_loss(work.losses, len(work.y))
         for w, new, bias in zip(W, results.W_new, results.b_new, strict=True):
@@ -107,6 +110,10 @@ def by_hand() -> None:
 
 def one_step() -> None:
     test_hand_computed.test_one_step_of_two_two_two("mutant")
+
+
+def one_decayed_step() -> None:
+    test_hand_computed.test_one_step_with_weight_decay("mutant")
 
 
 def differences() -> None:
@@ -135,14 +142,20 @@ def mutant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 @pytest.mark.parametrize("mutant", [None], indirect=True)
 def test_without_a_mistake_every_check_passes(mutant):
-    for check in (twin, by_hand, one_step, differences):
+    for check in (twin, by_hand, one_step, one_decayed_step, differences):
         check()
 
 
 @pytest.mark.parametrize("mutant", [mistake.name for mistake in CATALOGUE], indirect=True)
 def test_the_checks_notice_every_mistake(mutant):
-    """A wrong δ or gradient beside the twin *and* beside differences; a wrong step by hand."""
-    stage = next(mistake.stage for mistake in CATALOGUE if mistake.name == mutant)
+    """A wrong δ or gradient beside the twin *and* beside differences; a wrong step by hand.
+
+    Engines add the decay term in the step, as somebody does whose gradient should have it as well.
+    """
+    stage = BY_NAME[mutant].stage
+    if BY_NAME[mutant] in DECAY:
+        assert fails(one_decayed_step) == (mutant != "decay-in-step-only")
+        return
     if stage == UPDATE or mutant == "updated-while-going-back":
         assert fails(one_step)
         return

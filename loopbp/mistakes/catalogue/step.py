@@ -1,0 +1,44 @@
+"""Mistakes in the step."""
+
+from __future__ import annotations
+
+from .case import on_every
+from .mistake import UPDATE, Mistake
+
+STEP: tuple[Mistake, ...] = (
+    Mistake(
+        name="ascent",
+        title="the step goes up the gradient",
+        wrong="w ← w + η ∂f/∂w",
+        right="w ← w − η ∂f/∂w",
+        explanation="The gradient points to where the loss grows.",
+        hint="Subtract.",
+        stage=UPDATE,
+        line="sign of the step",
+        layers=on_every(lambda case: case.has_eta),
+        by_layer=False,
+    ),
+    Mistake(
+        name="eta-left-out",
+        title="the learning rate is left out of the step",
+        wrong="w ← w − ∂f/∂w",
+        right="w ← w − η ∂f/∂w",
+        explanation="The step is η times the gradient.",
+        hint="Multiply by η.",
+        stage=UPDATE,
+        line="size of the step",
+        layers=on_every(lambda case: case.has_eta),
+        by_layer=False,
+    ),
+    Mistake(
+        name="bias-not-updated",
+        title="the biases are never updated",
+        wrong="w_0j stays",
+        right="w_0j ← w_0j − η ∂f/∂w_0j",
+        explanation="Biases are weights of the constant 1 and are learnt like the others.",
+        hint="Update them in the same place as the weights.",
+        stage=UPDATE,
+        line="bias of the step",
+        layers=on_every(lambda case: case.has_eta),
+    ),
+)
