@@ -1,4 +1,4 @@
-"""Several Python threads, and processes forked after Numba's threads have been started."""
+"""Several Python threads, forked processes, and how Numba's threads wait."""
 
 import os
 import subprocess
@@ -48,3 +48,34 @@ def test_the_same_bits_from_threads_and_a_forked_process(layer: str) -> None:
         timeout=120,
     )
     assert (run.returncode, run.stdout) == (0, "5 True\n"), run.stderr
+
+
+WAITING = """
+import os
+from loopbp.kernels import threads
+
+threads.present()
+print(os.environ.get("OMP_WAIT_POLICY"), os.environ.get("GOMP_SPINCOUNT"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "rounds", "left"), [(None, "2000", "None None"), ("7", "7", "None 7")]
+)
+def test_threads_spin_briefly_before_they_sleep(given: str | None, rounds: str, left: str) -> None:
+    """As OpenMP itself shows what it was told; the environment, and a user's setting, stay."""
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    environment |= {"NUMBA_NUM_THREADS": "2", "OMP_DISPLAY_ENV": "VERBOSE"}
+    environment |= {} if given is None else {"GOMP_SPINCOUNT": given}
+    run = subprocess.run(
+        [sys.executable, "-c", WAITING],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.stdout == f"{left}\n", run.stderr
+    if "GOMP_SPINCOUNT" not in run.stderr:
+        pytest.skip("Numba's threads are not those of GNU OpenMP")
+    assert f"GOMP_SPINCOUNT = '{rounds}'" in run.stderr
