@@ -43,10 +43,9 @@ BLOCK_WEIGHTS = 2
 
 #: Multiply-adds of a forward pass (examples × weights) times the bytes of a number that a thread is
 #: worth waking for; with less than twice as much, one thread does the work. A step starts and joins
-#: threads twice, and threads that have slept take 7 to 15 µs each time; on one thread, a step of
-#: twice as much takes some 100 µs. Two threads then win a quarter on a machine at rest, and lose
-#: half where another process wants the second core.
-WORK_PER_THREAD = 3_000_000
+#: threads twice. One of twice as much takes some 130 µs on one thread; with less, two threads
+#: gained nothing at rest, and took up to 2.5 times as long where others wanted the second core.
+WORK_PER_THREAD = 4_000_000
 
 
 _THREADS = threading.Lock()

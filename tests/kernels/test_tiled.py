@@ -257,9 +257,9 @@ def test_statistics_where_squares_leave_the_range(scale: float) -> None:
 @pytest.mark.parametrize(
     ("sizes", "examples", "dtype", "workers"),
     [
-        ((64, 100, 10), 199, "float32", 1),  # 199 x 7,510 x 4 = 5,977,960
-        ((64, 100, 10), 200, "float32", 2),  # 6,008,000
-        ((64, 100, 10), 200, "float64", 4),  # 12,016,000
+        ((64, 100, 10), 266, "float32", 1),  # 266 x 7,510 x 4 = 7,990,640
+        ((64, 100, 10), 267, "float32", 2),  # 8,020,680
+        ((64, 100, 10), 200, "float64", 3),  # 12,016,000
         ((784, 512, 512, 10), 128, "float64", 16),
         ((784, 128, 10), 1, "float64", 1),
     ],
@@ -271,7 +271,7 @@ def test_threads_in_proportion_to_the_work(
     workers: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One for every 3 million products of a forward pass times the bytes of a number, of 16."""
+    """One for every 4 million products of a forward pass times the bytes of a number, of 16."""
     monkeypatch.setattr("loopbp.kernels.threads.present", lambda: 16)
     net = Architecture(sizes, ("relu",) * (len(sizes) - 1), "sse", np.dtype(dtype))
     assert tiled_engine._workers(net, examples) == workers
