@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 
 import loopbp
-from loopbp import datasets, studies
+from loopbp import Network, Trace, datasets, studies
 from loopbp.studies import batch, data, find, learning_rate, memory, saturation, walk
 from loopbp.studies.study import derived_seed
 
@@ -254,6 +256,28 @@ def test_what_is_held_is_what_is_counted(dtype: str) -> None:
     (held,) = {row["bytes_held"] for row in rows}
     extra = held - sum(row["bytes"] for row in rows)
     assert 20 * (1 + 10) * itemsize <= extra <= 20 * (1 + 2 * 10) * itemsize + 1000
+
+
+def test_what_others_hold_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither another thread's arrays nor those of a frame that a profiler has for a moment."""
+    alone = memory.run_piece(piece("memory", batch_size=20))
+    backprop = Network.backprop
+    foreign: list[Any] = []
+    looked_at: list[Any] = []
+
+    def receive() -> None:
+        foreign.append(np.ones(1000))
+
+    def watched(self: Network, *data: Any) -> Trace:
+        looked_at.append(np.ones(1000))
+        other = threading.Thread(target=receive)
+        other.start()
+        other.join()
+        return backprop(self, *data)
+
+    monkeypatch.setattr(Network, "backprop", watched)
+    monkeypatch.setattr(time, "sleep", lambda seconds: looked_at.clear())
+    assert memory.run_piece(piece("memory", batch_size=20)) == alone
 
 
 def test_changed_data_is_not_mistaken_for_the_same(tmp_path: Any) -> None:
