@@ -150,7 +150,7 @@ def forward(start, stop, weights, rows, layers, functions, code):
         W = theta[layers[l, PANELS] : layers[l + 1, PANELS]]
         s = rows_of(rows, S, layers, l + 1, start, stop)
         x, first = outputs_of(rows, layers, l, start, stop)
-        tiled.weighted_sum(s, W, x, first, I, tiled.padded(J, s.itemsize), code[ADD])
+        tiled.weighted_sum(s, W, x, first, I, J, code[ADD])
         x = rows_of(rows, X, layers, l + 1, start, stop)
         if functions[l, 0] == 0:
             sums = rows[SUMS]
@@ -270,16 +270,17 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
                 g = block(room, here, (0 if at_once else size,))
             if at_once:
                 eta = step[2][0]
+                descend = code[DESCEND]
                 if top > 0:
-                    tiled.descend_gradient(W_0, delta, x_0, j, divisor, inverse, eta, code[DESCEND])
-                tiled.descend_gradient(W, delta, x_i, j, divisor, inverse, eta, code[DESCEND])
+                    tiled.descend_gradient(W_0, delta, x_0, j, K, divisor, inverse, eta, descend)
+                tiled.descend_gradient(W, delta, x_i, j, K, divisor, inverse, eta, descend)
             else:
                 resume = do & RESUME != 0
                 if top > 0:
                     g_0 = block(g, 0, W_0.shape)
-                    tiled.weight_gradient(g_0, delta, x_0, j, resume, code[ADD])
+                    tiled.weight_gradient(g_0, delta, x_0, j, K, resume, code[ADD])
                 g_i = block(g, top * columns_W, W.shape)
-                tiled.weight_gradient(g_i, delta, x_i, j, resume, code[ADD])
+                tiled.weight_gradient(g_i, delta, x_i, j, K, resume, code[ADD])
             if do & FINISH:
                 tiled.divide(g, divisor, inverse)
             if do & UPDATE and decay != 0:  # what is kept stays ∂f/∂w

@@ -31,13 +31,15 @@ from .compile import kernel
 class Registers(NamedTuple):
     """A tile: the bytes of a vector, the rows of C held at once, and the vectors of each.
 
-    `block`: so many rows of C meet a panel, tile by tile, while it is in the cache.
+    `block`: so many rows of C meet a panel, tile by tile, while it is in the cache. `halves`:
+    whether half a vector takes half the time; only with one vector.
     """
 
     bytes: int
     rows: int
     vectors: int = 2
     block: int = 56
+    halves: bool = False
 
 
 def registers() -> Registers:
@@ -46,11 +48,12 @@ def registers() -> Registers:
     Two vectors of sums per row, two vectors of B, a number of A and a product must fit into the
     processor's vector registers: 32 of 64 bytes (AVX-512) or of 16 (ARM), else 16 of 32 or 16.
     With one vector per row, the multiplication itself reads the number of A from memory and
-    broadcasts it; on Zen 4 a broadcast of its own takes the time of a multiplication.
+    broadcasts it; on Zen 4 a broadcast of its own takes the time of a multiplication. Zen 4 works
+    on a vector of 64 bytes as on two of 32.
     """
     triple, processor, features = cpu_target.target_context.codegen().magic_tuple()
     if processor == "znver4" and "+avx512f" in features:
-        return Registers(bytes=64, rows=14, vectors=1, block=28)
+        return Registers(bytes=64, rows=14, vectors=1, block=28, halves=True)
     if "+avx512f" in features:
         return Registers(bytes=64, rows=12)
     if "+avx" in features:
@@ -74,9 +77,10 @@ NOTHING, SUM, FIRST_ROW = range(3)
 def add_products(C, A, B, start):
     """C[r, j] = Σ_m A[r, m] B[p, m, j − p w], for the p-th panel of w columns of C.
 
-    Modified in place: C (R, P w). Read: A (R, M); B (P, M, w), where w is one or two vectors and
-    rows lie without gaps; start: what the sums start from. With FIRST_ROW, B is (P, 1 + M, w),
-    and its rows after the first are multiplied.
+    Modified in place: C (R, P w). Read: A (R, M); B (P, M, w), where w is one or two vectors;
+    start: what the sums start from. With FIRST_ROW, B is (P, 1 + M, w), and its rows after the
+    first are multiplied. With `REGISTERS.halves`, w may also be half a vector or one and a half;
+    C, then of one panel, goes on to the end of the vector, and what stands there becomes 0.
     """
     w = B.shape[2]
     above = 1 if start == FIRST_ROW else 0
@@ -95,8 +99,9 @@ def add_products(C, A, B, start):
 def descend_products(W, A, B, divisor, inverse, eta):
     """w ← w − η d / divisor with d[r, j] = Σ_m A[r, m] B[p, m, j − p w]: sum and step in one.
 
-    Modified in place: W (R, P w). Read: A and B as in `add_products`; inverse, 1 / divisor where
-    d × inverse is the same number as d / divisor, otherwise 0.
+    Modified in place: W (R, P w), and any numbers behind it up to the end of a vector. Read: A and
+    B as in `add_products`; inverse, 1 / divisor where d × inverse is the same number as
+    d / divisor, otherwise 0.
     """
     w = B.shape[2]
     for r in range(W.shape[0]):
@@ -122,14 +127,14 @@ def transpose_tile(out, tile):
 @intrinsic
 def _add_products(typing_context, C, A, B, start):
     def generate(context, builder, signature, arguments):
-        code = _Vectors(context, builder, signature.args[:3], arguments[:3])
-        code.start_from(arguments[3])
+        for code in _vectors(context, builder, signature.args[:3], arguments[:3]):
 
-        def finish(sums):
-            for total, target in sums:
-                code.store(total, target)
+            def finish(sums, code=code):
+                for total, target in sums:
+                    code.store(code.whole(total), target)
 
-        code.products(finish)
+            code.start_from(arguments[3])
+            code.products(finish)
         return context.get_dummy_value()
 
     return types.void(C, A, B, types.intp), generate
@@ -138,35 +143,41 @@ def _add_products(typing_context, C, A, B, start):
 @intrinsic
 def _descend_products(typing_context, W, A, B, divisor, inverse, eta):
     def generate(context, builder, signature, arguments):
-        code = _Vectors(context, builder, signature.args[:3], arguments[:3])
-        divisor, inverse, eta = (code.broadcast(value) for value in arguments[3:])
-        is_exact = builder.fcmp_ordered("!=", arguments[4], ir.Constant(code.number, 0))
-
-        def finish(sums):
-            with builder.if_else(is_exact) as (by_inverse, by_divisor):
-                for branch, operation, factor in (
-                    (by_inverse, builder.fmul, inverse),
-                    (by_divisor, builder.fdiv, divisor),
-                ):
-                    with branch:
-                        for d, target in sums:
-                            change = builder.fmul(eta, operation(d, factor))
-                            code.store(builder.fsub(code.load(target), change), target)
-
-        (_, (_, _, (_, M)), _), one = code.arrays, ir.Constant(code.number, 1)
+        widths = _vectors(context, builder, signature.args[:3], arguments[:3])
+        (_, (_, _, (_, M)), _), number = widths[0].arrays, widths[0].number
         is_product = builder.and_(
             builder.icmp_signed("==", M, _integer(1)),
-            builder.fcmp_ordered("==", arguments[3], one),
+            builder.fcmp_ordered("==", arguments[3], ir.Constant(number, 1)),
         )
         with builder.if_else(is_product) as (product, sums):
             with product:
-                code.descend_product(eta)
+                widths[0].descend_product(arguments[5])
             with sums:
-                code.start_from(_integer(NOTHING))
-                code.products(finish)
+                for code in widths:
+                    code.start_from(_integer(NOTHING))
+                    code.products(_descent(builder, code, *arguments[3:]))
         return context.get_dummy_value()
 
     return types.void(W, A, B, W.dtype, W.dtype, W.dtype), generate
+
+
+def _descent(builder, code, divisor, inverse, eta):
+    """What `descend_products` does with some vectors of sums: see `_Vectors.products`."""
+    is_exact = builder.fcmp_ordered("!=", inverse, ir.Constant(code.number, 0))
+    divisor, inverse, eta = (code.broadcast(value) for value in (divisor, inverse, eta))
+
+    def finish(sums):
+        with builder.if_else(is_exact) as (by_inverse, by_divisor):
+            for branch, operation, factor in (
+                (by_inverse, builder.fmul, inverse),
+                (by_divisor, builder.fdiv, divisor),
+            ):
+                with branch:
+                    for d, target in sums:
+                        change = builder.fmul(eta, operation(d, factor))
+                        code.store(builder.fsub(code.load(target), change), target)
+
+    return finish
 
 
 @intrinsic
@@ -219,13 +230,21 @@ def descend(W, A, B, divisor, inverse, eta):
     _descend_products(W, A, B, divisor, inverse, eta)
 
 
+def _vectors(context, builder, kinds, values):
+    """Those who write the code: for whole vectors, and for half of one."""
+    widths = [_Vectors, _HalfVectors] if REGISTERS.halves else [_Vectors]
+    return [width(context, builder, kinds, values) for width in widths]
+
+
 class _Vectors:
     """Writes vector code that works on arrays of one dtype."""
+
+    bytes = REGISTERS.bytes
 
     def __init__(self, context, builder, kinds, values):
         self.builder = builder
         self.number = context.get_value_type(kinds[0].dtype)
-        self.lanes = REGISTERS.bytes // context.get_abi_sizeof(self.number)
+        self.lanes = self.bytes // context.get_abi_sizeof(self.number)
         self.vector = ir.VectorType(self.number, self.lanes)
         self.arrays = []  # (data, strides in bytes, shape)
         for kind, value in zip(kinds, values, strict=True):
@@ -254,24 +273,24 @@ class _Vectors:
         self.start_strides = (  # p, r, v
             choose(builder.mul(w, C_strides[1]), B_strides[0], zero),
             choose(C_strides[0], zero, zero),
-            choose(_integer(REGISTERS.bytes), _integer(REGISTERS.bytes), zero),
+            choose(_integer(self.bytes), _integer(self.bytes), zero),
         )
         self.above = builder.zext(is_row, zero.type)
 
     def products(self, finish):
-        """All sums of C[r, j] = Σ_m A[r, m] B[p, m, j − p w], for the arrays C, A and B.
+        """The sums of C[r, j] = Σ_m A[r, m] B[p, m, j − p w], for the arrays C, A and B.
 
         finish([(sums, address), …]) does what remains to be done with some vectors of sums, which
         belong at these addresses in C.
         """
         (_, _, (R, _)), _, (_, _, (P, _, w)) = self.arrays
         builder, first = self.builder, _integer(0)
-        is_wide = builder.icmp_signed(">", w, _integer(self.lanes))
+        is_wide = builder.icmp_signed("==", w, _integer(2 * self.lanes))
         with cgutils.for_range_slice(
             builder, self._panels_at_once(is_wide, R, P, finish), P, _integer(1), inc=True
         ) as (p, _):
             if REGISTERS.vectors == 1:
-                vectors = builder.select(is_wide, _integer(2), _integer(1))
+                vectors = builder.sdiv(w, _integer(self.lanes))
                 with cgutils.for_range(builder, vectors) as loop:
                     self._panel(R, [(p, loop.index)], finish)
             else:
@@ -284,7 +303,7 @@ class _Vectors:
     def descend_product(self, eta):
         """C[r, j] −= eta (A[r, 0] B[p, 0, j − p w]): sums of one term, divided by 1."""
         (C, C_strides, (R, _)), (A, A_strides, _), (B, B_strides, (P, _, w)) = self.arrays
-        builder, zero = self.builder, _integer(0)
+        builder, zero, eta = self.builder, _integer(0), self.broadcast(eta)
 
         def descend(p, vectors):
             offsets = [_integer(v * self.lanes) for v in range(vectors)]
@@ -393,6 +412,7 @@ class _Vectors:
 
     def store(self, value, address):
         """Stores a vector there."""
+        address = self.builder.bitcast(address, value.type.as_pointer())
         self.builder.store(value, address, align=4)
 
     def prefetch(self, address):
@@ -412,10 +432,34 @@ class _Vectors:
             self.builder.insert_element(undefined, number, zero), undefined, [0] * self.lanes
         )
 
+    def whole(self, vector):
+        """The vector as it is stored: it is whole."""
+        return vector
+
     def shuffle(self, a, b, lanes):
         """A vector of the given lanes of a, then b."""
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), lanes)
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes))
         return self.builder.shuffle_vector(a, b, mask)
+
+
+class _HalfVectors(_Vectors):
+    """Writes the code for the half of a vector that a panel may end with."""
+
+    bytes = REGISTERS.bytes // 2
+
+    def products(self, finish):
+        (_, _, (R, _)), _, (_, _, (_, _, w)) = self.arrays
+        builder, halves = self.builder, self.builder.sdiv(w, _integer(self.lanes))
+        last = builder.sub(halves, _integer(1))
+        with builder.if_then(
+            builder.icmp_signed("==", builder.and_(last, _integer(1)), _integer(0))
+        ):
+            self._panel(R, [(_integer(0), last)], finish)
+
+    def whole(self, vector):
+        """A whole vector, to be stored: the second half is 0."""
+        zeros = ir.Constant(self.vector, [0.0] * self.lanes)
+        return self.shuffle(vector, zeros, range(2 * self.lanes))
 
 
 def _integer(value):

@@ -55,6 +55,13 @@ def padded(J, itemsize):
 
 
 @scalar
+def computed(J, itemsize):
+    """J, rounded up to vectors of which the last may be half of one: the columns of sums."""
+    lanes = REGISTERS.bytes // itemsize // (2 if REGISTERS.halves else 1)
+    return (J + lanes - 1) // lanes * lanes
+
+
+@scalar
 def block_terms(itemsize):
     """Terms of a sum that one call of `add_products` adds: a multiple of a panel's width."""
     return BLOCK_BYTES // itemsize
@@ -64,8 +71,8 @@ def block_terms(itemsize):
 def product(C, A, first, panels, I, M, J, add):
     """C[n, j] = Σ_m A[n, m] B[m, j]; if I = M + 1, with a first row of B that C starts from.
 
-    Modified in place: C, rows (N, stride), columns 0 … J − 1, J padded. Read: A, rows (N, stride),
-    M columns from `first` on; panels (I, J) of B; add, the address of `add_products`.
+    Modified in place: C, rows (N, stride), columns 0 … J − 1. Read: A, rows (N, stride), M columns
+    from `first` on; panels (I, J) of B; add, the address of `add_products`.
     """
     N, biases, most = C.shape[0], I - M, block_terms(C.itemsize)
     for m in range(0, M, most):
@@ -86,16 +93,17 @@ def add_block(C, a, panels, I, row, rows, J, start, add):
     Modified in place: C, rows (R, stride), columns 0 … J − 1. Read: a (R, terms); panels (I, J),
     so many rows of them from `row` on; start, as for `add_products`; add, its address.
     """
-    width, (R, stride) = panel_width(C.itemsize), C.shape
-    P = J // width
-    full, rest = P * width, J - P * width
+    width, (R, stride), sums = panel_width(C.itemsize), C.shape, computed(J, C.itemsize)
+    P = sums // width
+    full = P * width
+    rest, columns = sums - full, padded(J, C.itemsize) - full
     if P > 0:
         c = window(C.ravel(), 0, (R, full), (stride, 1))
         wide = window(panels, row * width, (P, rows, width), (I * width, width, 1))
         call(add, (c, a, wide, start))
     if rest > 0:
         c = window(C.ravel(), full, (R, rest), (stride, 1))
-        narrow = window(panels, full * I + row * rest, (1, rows, rest), (0, rest, 1))
+        narrow = window(panels, full * I + row * columns, (1, rows, rest), (0, columns, 1))
         call(add, (c, a, narrow, start))
 
 
@@ -137,8 +145,8 @@ def weighted_sum(S, W, x, first, I, J, add):
     """S_j = w_0j + Σ_{i≥1} w_ij x_i: `textbook.weighted_sum`.
 
     The sum begins with its first product, w_0j x_0 = w_0j. Modified in place: S, rows (N, stride).
-    Read: panels W (I, J), row 0 the biases, J padded; x, rows (N, stride) of x_1, x_2, … from
-    column `first` on; add, the address of `add_products`.
+    Read: panels W (I, J), row 0 the biases; x, rows (N, stride) of x_1, x_2, … from column `first`
+    on; add, the address of `add_products`.
     """
     product(S, x, first, W, I, I - 1, J, add)
 
@@ -171,12 +179,13 @@ def sum_over_paths(d, delta_above, W_above, room, J, K, add):
         while j < end:
             columns = min(full - j, at_once) if j < full else end - j
             w = min(width, columns)
+            P, sums = columns // w, min(w, computed(J, d.itemsize) - j)
             transpose(room, W_above, J, K, j, columns, k, terms)
-            w_kj = window(room, 0, (columns // w, terms, w), (terms * w, w, 1))
+            w_kj = window(room, 0, (P, terms, sums), (terms * w, w, 1))
             for n in range(0, N, BLOCK_ROWS):
                 R = min(N - n, BLOCK_ROWS)
                 delta_k = window(delta_above.ravel(), n * stride + k, (R, terms), (stride, 1))
-                d_j = window(d.ravel(), n * d.shape[1] + j, (R, columns), (d.shape[1], 1))
+                d_j = window(d.ravel(), n * d.shape[1] + j, (R, P * sums), (d.shape[1], 1))
                 call(add, (d_j, delta_k, w_kj, start))
             j += columns
 
@@ -189,14 +198,14 @@ def room_for(J, K, itemsize):
 
 
 @part
-def weight_gradient(grad, delta, x_i, j, resume, add):
+def weight_gradient(grad, delta, x_i, j, J, resume, add):
     """∂f/∂w_ij = Σ_n δ_j x_i for a block of i and j: `textbook.weight_gradient`, not divided.
 
-    Modified in place: grad (rows, columns), which begins at j and is whole vectors wide. Read:
-    delta, rows (N, stride); x_i (rows, N); resume, whether grad holds the sum over earlier
+    Modified in place: grad (rows, columns), a block of a panel that begins at j. Read: delta, rows
+    (N, stride), J of them δ; x_i (rows, N); resume, whether grad holds the sum over earlier
     examples; add, the address of `add_products`.
     """
-    columns = grad.shape[1]
+    columns = min(grad.shape[1], computed(J, grad.itemsize) - j)
     N, stride = delta.shape
     most = block_terms(grad.itemsize)
     for n in range(0, N, most):
@@ -207,14 +216,14 @@ def weight_gradient(grad, delta, x_i, j, resume, add):
 
 
 @part
-def descend_gradient(W, delta, x_i, j, divisor, inverse, eta, descend):
+def descend_gradient(W, delta, x_i, j, J, divisor, inverse, eta, descend):
     """w_ij ← w_ij − η Σ_n δ_j x_i / divisor: gradient, mean and step in one pass over W.
 
     The same as `weight_gradient`, `divide` and `update.descent`. Modified in place: W (rows,
-    columns), a block that begins at j. Read: delta, rows (N, stride); x_i (rows, N); inverse, see
-    `inverse_of`; descend, the address of `descend_products`.
+    columns), a block of a panel that begins at j. Read: delta, rows (N, stride), J of them δ; x_i
+    (rows, N); inverse, see `inverse_of`; descend, the address of `descend_products`.
     """
-    columns = W.shape[1]
+    columns = min(W.shape[1], computed(J, W.itemsize) - j)
     N, stride = delta.shape
     delta_j = window(delta.ravel(), j, (1, N, columns), (0, stride, 1))
     call(descend, (W[:, :columns], x_i, delta_j, divisor, inverse, eta))

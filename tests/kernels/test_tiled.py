@@ -315,6 +315,11 @@ def test_eight_threads() -> None:
     assert done.returncode == 0 and "6 passed" in done.stdout, done.stdout + done.stderr
 
 
+def widths(panel: int) -> list[int]:
+    """Columns of a single panel: one vector or two; where it may be, a half, one and a half."""
+    return [panel // 2, panel] + [panel // 4, panel * 3 // 4] * product.REGISTERS.halves
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 12, 13, 25])
 def test_add_products(rows: int, dtype: str) -> None:
@@ -322,12 +327,13 @@ def test_add_products(rows: int, dtype: str) -> None:
     random = np.random.default_rng(rows)
     width = product.PANEL_BYTES // np.dtype(dtype).itemsize
     M = 9
-    for panels, columns in ((1, width), (5, width), (1, width // 2)):
+    for panels, columns in ((5, width), *((1, columns) for columns in widths(width))):
         A = random.standard_normal((rows, M)).astype(dtype) * np.array(10, dtype) ** np.arange(M)
         A = A.astype(dtype)
-        B = random.standard_normal((panels, M, columns)).astype(dtype)
+        B = random.standard_normal((panels, M, width)).astype(dtype)[:, :, :columns]
         for start in (product.NOTHING, product.SUM, product.FIRST_ROW):
-            C = random.standard_normal((rows, panels * columns)).astype(dtype)
+            C = random.standard_normal((rows, panels * width)).astype(dtype)
+            C[:, panels * columns :] = 0  # where a whole vector may end
             expected = C.copy()
             for p in range(panels):
                 for j in range(columns):
@@ -340,7 +346,7 @@ def test_add_products(rows: int, dtype: str) -> None:
                     for m in range(M - above):
                         total = total + A[:, m] * B[p, above + m, j]
                     expected[:, p * columns + j] = total
-            product.add(C[:, :], A[:, : M - above], B[:, :, :], start)
+            product.add(C[:, : panels * columns], A[:, : M - above], B, start)
             assert C.tobytes() == expected.tobytes()
 
 
@@ -351,11 +357,13 @@ def test_descend_products(M: int, divisor: int, dtype: str) -> None:
     random = np.random.default_rng(M)
     width = product.PANEL_BYTES // np.dtype(dtype).itemsize
     number = np.dtype(dtype).type
-    for rows, panels, columns in ((1, 5, width), (13, 2, width), (14, 1, width // 2)):
+    single = ((14, 1, columns) for columns in widths(width))
+    for rows, panels, columns in ((1, 5, width), (13, 2, width), *single):
         A = random.standard_normal((rows, M)).astype(dtype)
-        B = random.standard_normal((panels, M, columns)).astype(dtype)
+        B = random.standard_normal((panels, M, width)).astype(dtype)[:, :, :columns]
         A[0, 0], B[0, 0, 1] = -0.0, 0.0
-        W = random.standard_normal((rows, panels * columns)).astype(dtype)
+        given = random.standard_normal((rows, panels * width)).astype(dtype)
+        W = given[:, : panels * columns]
         W[0, :2] = -0.0
         flat = B.transpose(1, 0, 2).reshape(M, -1)
         d = A[:, :1] * flat[0]
@@ -363,7 +371,7 @@ def test_descend_products(M: int, divisor: int, dtype: str) -> None:
             d = d + A[:, m : m + 1] * flat[m]
         expected = W - number(0.3) * (d / number(divisor))
         inverse = tiled.inverse_of(number(divisor))
-        product.descend(W[:, :], A[:, :], B[:, :, :], number(divisor), inverse, number(0.3))
+        product.descend(W, A[:, :], B, number(divisor), inverse, number(0.3))
         assert W.tobytes() == expected.tobytes()
 
 
