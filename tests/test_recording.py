@@ -15,7 +15,7 @@ from loopbp import reference, training
 from loopbp.kernels.observation import QUANTITIES
 from loopbp.network import Network
 from loopbp.optimizers import SGD
-from loopbp.recording import Recording, Records
+from loopbp.recording import Recording, Records, spacing
 from loopbp.report.statistics import Checkpoint
 from loopbp.training import NonFiniteError, TrainingInterrupted
 
@@ -28,6 +28,25 @@ class Step:
     """The arrays of one step, by the names of quantities, a list over layers each."""
 
     arrays: dict[str, list[np.ndarray]]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch_size", "steps", "expected"),
+    [
+        # 2,778 weights and 32 · 58 rows' numbers to 32 · 2,778 multiply-adds: 52.1
+        ((64, 32, 16, 10), 32, 20_000, 53),
+        ((64, 32, 16, 10), 32, 4_500, 45),  # so that there are 100
+        ((64, 32, 16, 10), 32, 80_000, 80),  # 1,000 at most
+        ((64, 32, 16, 10), 32, 7, 1),
+        ((2, 1), 1, 0, 1),
+        # one example at a time: 101,770 weights and 138 numbers, 101,770 multiply-adds
+        ((784, 128, 10), 1, 500_000, 1_002),
+        ((784, 128, 10), 1, 1_001_001, 1_002),
+        ((784, 128, 10), 1, 1_003_000, 1_003),
+    ],
+)
+def test_spacing_by_hand(sizes: Any, batch_size: int, steps: int, expected: int) -> None:
+    assert spacing(sizes, batch_size, steps) == expected
 
 
 def network(**options: Any) -> Network:

@@ -19,7 +19,7 @@ from loopbp.engines import SUM_LOSSES, find
 from loopbp.network import Network, load
 from loopbp.npz import replacing
 from loopbp.optimizers import SGD, Adam, Optimizer
-from loopbp.recording import Recording
+from loopbp.recording import Recording, spacing
 from loopbp.report.formats import percent
 from loopbp.training import History, NonFiniteError, TrainingInterrupted
 
@@ -157,6 +157,12 @@ class Job:
     def steps(self) -> int:
         """How many steps the run takes."""
         return self.epochs * math.ceil(len(self.data.train) / max(1, self.batch_size))
+
+    @property
+    def spacing(self) -> int:
+        """Every how many steps the run is recorded, unless somebody says otherwise."""
+        batch_size = min(max(1, self.batch_size), len(self.data.train))
+        return spacing(self.net.sizes, batch_size, self.steps)
 
     def result(self) -> str:
         """How good the network is on the examples that it was not trained on, in one line."""

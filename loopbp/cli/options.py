@@ -193,7 +193,7 @@ class ReportOptions:
         int | None,
         _Report(
             metavar="N",
-            show_default="10, more in runs of over 10,000 steps",
+            show_default="so that it takes little time",
             help="Record every N-th step.",
         ),
     ] = None

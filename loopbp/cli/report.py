@@ -6,7 +6,6 @@ Three commands in one: train and report, report on a saved network, compare two 
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,9 +16,6 @@ from .options import DataOptions, NetworkOptions, ReportOptions, TrainingOptions
 
 if TYPE_CHECKING:
     from loopbp.report import GradientReport
-
-#: So many steps of a run are recorded, about, unless --every says otherwise.
-MOST_STEPS, EVERY = 1000, 10
 
 FOLDER = Path("loopbp-report")
 
@@ -80,9 +76,7 @@ def _trained(
         choice("preset", reporting.preset, PRESETS)
         check_folder("out", out)
         job = Job.prepare(data, network, training)
-        every = reporting.every
-        if every is None:
-            every = max(EVERY, math.ceil(job.steps / MOST_STEPS))
+        every = job.spacing if reporting.every is None else reporting.every
         with statistics_compiled_ahead(job.engine, job.net.dtype.name):
             outcome = job.train(activity, report=Recording(every=every))
         if outcome.empty:
