@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -30,11 +31,11 @@ SATURATION = {
 }
 
 #: A run is recorded at so many steps at most, and at so many at least, if it has them.
-MOST_RECORDED, LEAST_RECORDED = 1000, 100
+MOST_RECORDED, LEAST_RECORDED = 1000, 50
 
-#: To record a number takes as long as some 50 multiply-adds of a step, whatever the processor;
-#: with so many the records take a twentieth of the time.
-WORTH_OF_A_NUMBER = 1000
+#: To record a number takes as long as 30 to 80 multiply-adds of a step; with so many between two
+#: records, these take some 5 % of the time.
+WORTH_OF_A_NUMBER = 1500
 
 
 def spacing(sizes: Sequence[int], batch_size: int, steps: int) -> int:
@@ -82,7 +83,7 @@ class Recording:
         ordered = tuple(name for name in QUANTITIES if name in names)
         object.__setattr__(self, "quantities", ordered)
 
-    @property
+    @functools.cached_property
     def rows(self) -> tuple[tuple[str, str], ...]:
         """Quantity and part (all, weights or biases) of every array that is measured, in order."""
         found = []
@@ -91,17 +92,22 @@ class Recording:
             found += [(name, part) for part in (("weights", "biases") if apart else ("all",))]
         return tuple(found)
 
-    @property
+    @functools.cached_property
     def wanted(self) -> NDArray[np.int64]:
         """The same for `kernels.observation`: 1 or 0 for every quantity, then for biases apart."""
         flags = [name in self.quantities for name in QUANTITIES]
         return np.array([*flags, self.biases], np.int64)
 
-    def due(self, taken: int, steps: int, last: int) -> NDArray[np.bool_]:
-        """Which of the next steps are recorded, when so many are taken; last, the run's last."""
-        number = np.arange(taken + 1, taken + steps + 1)
-        due: NDArray[np.bool_] = ((number - 1) % self.every == 0) | (number == last)
-        return due
+    def due(self, taken: int, steps: int, last: int) -> NDArray[np.int64]:
+        """The numbers of those of the next steps that are recorded, ascending.
+
+        So many steps are taken; last is the number of the run's last.
+        """
+        first, stop = taken + 1 + -taken % self.every, taken + steps + 1
+        numbers = np.arange(first, stop, self.every)
+        if taken < last < stop and (last - 1) % self.every != 0:
+            numbers = np.append(numbers, last)
+        return numbers
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ The arrays carry the legend's names and shapes. They are allocated once and fill
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -178,6 +179,10 @@ class Observer:
             width=max(net.sizes) + 1,
         )
 
+    def due(self, taken: int, steps: int) -> NDArray[np.int64]:
+        """The numbers of those of the next steps that are recorded, when so many are taken."""
+        return self.recording.due(taken, steps, self.last)
+
     @cached_property
     def memory(self) -> Memory:
         """What `kernels.statistics.measure` works with, for arrays in the legend's shapes."""
@@ -247,9 +252,10 @@ class Descent:
 
     def due(self, steps: int) -> NDArray[np.bool_]:
         """Which of the next steps are recorded, (steps,)."""
-        if self.observer is None:
-            return np.zeros(steps, np.bool_)
-        return self.observer.recording.due(self.state.step, steps, self.observer.last)
+        due = np.zeros(steps, np.bool_)
+        if self.observer is not None:
+            due[self.observer.due(self.state.step, steps) - self.state.step - 1] = True
+        return due
 
 
 @dataclass(frozen=True)
@@ -272,18 +278,17 @@ class Steps:
         loss = np.empty(steps)
         if descent.observer is None:
             return cls(loss, None)
-        due = np.flatnonzero(descent.due(steps))
-        rows = descent.observer.recording.rows
-        records = Records.allocate(rows, len(due) + 1, net.L)
-        records.steps[:-1] = descent.state.step + 1 + due
+        due = descent.observer.due(descent.state.step, steps)
+        records = Records.allocate(descent.observer.recording.rows, len(due) + 1, net.L)
+        records.steps[:-1] = due
         return cls(loss, records)
 
     def first(self, steps: int, taken_before: int) -> Steps:
         """The first so many steps, after so many before (views)."""
         records, last = self.records, taken_before + steps
         if records is not None:
-            recorded = int((records.steps[:-1] <= last).sum())
-            if not np.isfinite(self.loss[steps - 1]) and last not in records.steps[:recorded]:
+            recorded = int(np.searchsorted(records.steps[:-1], last, side="right"))
+            if not math.isfinite(self.loss[steps - 1]) and last not in records.steps[:recorded]:
                 records.steps[recorded] = last
                 recorded += 1
             records = records.first(recorded)
