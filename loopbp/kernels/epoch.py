@@ -12,7 +12,7 @@ One machine code serves all networks: what a network is made of comes as tables.
   layer l + 1; row L the loss and its derivative. 0 stands for softmax in the place of g (then the
   place of g′ has `softmax_delta`), for cross-entropy in the place of the loss, and for
   δ = x − y in the place of the derivative.
-- code (9,) int64: the addresses of this package's own kernels, `ADD` … `DIVIDE_STATISTICS`.
+- code (10,) int64: the addresses of this package's own kernels, `ADD` … `AHEAD`.
 
 Arrays that belong together come as tuples:
 
@@ -44,7 +44,7 @@ SIZE, STRIDE, ROWS, PANELS = range(4)
 
 # Entries of `code`.
 ADD, DESCEND, EXAMPLES, WEIGHTS, DIVIDE_EXAMPLES, DIVIDE_WEIGHTS = range(6)
-OBSERVE, STATISTICS, DIVIDE_STATISTICS = 6, 7, 8
+OBSERVE, STATISTICS, DIVIDE_STATISTICS, AHEAD = 6, 7, 8, 9
 
 # Rows of `work`.
 X, S, SUM, DELTA = range(4)
@@ -52,11 +52,12 @@ X, S, SUM, DELTA = range(4)
 # Entries of `rows`.
 WORK, TARGETS, SUMS, INPUTS, FIRST = range(5)
 
-# What `pass_examples` does; to be added up.
-LOAD, FORWARD, LOSS, BACKWARD = 1, 2, 4, 8
+# What `pass_examples` does; to be added up. SUMMED: the sums of layer 1 are there already.
+LOAD, FORWARD, LOSS, BACKWARD, SUMMED = 1, 2, 4, 8, 16
 
 # What `pass_weights` does: go on from the sums in grad; leave the result in grad; divide; update.
-RESUME, KEEP, FINISH, UPDATE = 1, 2, 4, 8
+# OTHERS: all but the first layer's weights.
+RESUME, KEEP, FINISH, UPDATE, OTHERS = 1, 2, 4, 8, 16
 
 # The rules of update.
 DESCENT, MOMENTUM, NESTEROV, ADAM = range(4)
@@ -115,7 +116,7 @@ def pass_examples(do, part, start, stop, data, weights, rows, layers, functions,
     if do & LOAD:
         load(start, stop, data, rows)
     if do & FORWARD:
-        forward(start, stop, weights, rows, layers, functions, code)
+        forward(start, stop, do & SUMMED != 0, weights, rows, layers, functions, code)
     is_weighted = data[3].size > 0
     if do & LOSS:
         losses(start, stop, rows, layers, functions, is_weighted)
@@ -142,15 +143,19 @@ def load(start, stop, data, rows):
 
 
 @part
-def forward(start, stop, weights, rows, layers, functions, code):
-    """S_j = Σ_i w_ij x_i and x_j = g(S_j), layer by layer. Modified in place: S, x in rows."""
+def forward(start, stop, summed, weights, rows, layers, functions, code):
+    """S_j = Σ_i w_ij x_i and x_j = g(S_j), layer by layer. Modified in place: S, x in rows.
+
+    summed: whether the S of layer 1 are there already.
+    """
     theta, _ = weights
     for l in range(layers.shape[0] - 1):
         I, J = layers[l, SIZE] + 1, layers[l + 1, SIZE]
         W = theta[layers[l, PANELS] : layers[l + 1, PANELS]]
         s = rows_of(rows, S, layers, l + 1, start, stop)
         x, first = outputs_of(rows, layers, l, start, stop)
-        tiled.weighted_sum(s, W, x, first, I, J, code[ADD])
+        if l > 0 or not summed:
+            tiled.weighted_sum(s, W, x, first, I, J, code[ADD])
         x = rows_of(rows, X, layers, l + 1, start, stop)
         if functions[l, 0] == 0:
             sums = rows[SUMS]
@@ -237,14 +242,13 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
     x_0 = window(room, behind - 1, (1, N), (0, 0))
     width, inverse = tiled.panel_width(theta.itemsize), tiled.inverse_of(divisor)
     decay = step[2][DECAY]
-    at_once = (
-        do == FINISH + UPDATE and step[1][0] == DESCENT and N <= tiled.block_terms(theta.itemsize)
-    )
+    at_once = do & (KEEP + RESUME) == 0 and do & UPDATE != 0 and do & FINISH != 0
+    at_once = at_once and step[1][0] == DESCENT and N <= tiled.block_terms(theta.itemsize)
     at_once = at_once and decay == 0
     rows_at_once = CHUNK if parts == 1 else CHUNK // 2
     if at_once:
         rows_at_once *= max(1, FEW // N)
-    for l in range(layers.shape[0] - 1):
+    for l in range(1 if do & OTHERS else 0, layers.shape[0] - 1):
         I, K = layers[l, SIZE] + 1, layers[l + 1, SIZE]
         J = tiled.padded(K, theta.itemsize)
         x, x_1 = outputs_of(rows, layers, l, 0, N)
@@ -293,6 +297,22 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
                 )
             if do & UPDATE:
                 take_step(theta, first, g, step)
+
+
+@part
+def first_weights(n, inputs, eta, weights, rows, layers, code):
+    """The step of the first layer's weights for one example, and the sums of example n with them.
+
+    Modified in place: weights; S of layer 1 in rows. Read: inputs, as in data.
+    """
+    theta, _ = weights
+    I, J = layers[0, SIZE] + 1, layers[1, SIZE]
+    W = theta[layers[0, PANELS] : layers[1, PANELS]]
+    x, first = outputs_of(rows, layers, 0, 0, 1)
+    s = rows_of(rows, S, layers, 1, 0, 1)
+    delta = rows_of(rows, DELTA, layers, 1, 0, 1)
+    x_next = window(inputs.ravel(), n * (I - 1), (1, I - 1), (I - 1, 1))
+    tiled.descend_ahead(W, s, x, first, delta, x_next, eta, I, J, code[AHEAD])
 
 
 @part
@@ -480,20 +500,24 @@ def descend(
 
     A step's loss and gradient are means over its examples, or Σ_n c_n f_n / Σ_n c_n where they
     have an importance c_n. A step whose loss is not finite is the last, and changes no weight; it
-    is recorded where anything is. Modified in place: loss (T,) float64; weights, rows, gradient,
-    step, records and watch; powers (2, 2) float64, β₁ and β₂ above β₁^t and β₂^t. The numbers of
-    the examples in data are the order of the whole run.
+    is recorded where anything is. Plain descent with single examples passes once over the weights
+    of the first layer: see `first_weights`. Modified in place: loss (T,) float64; weights, rows,
+    gradient, step, records and watch; powers (2, 2) float64, β₁ and β₂ above β₁^t and β₂^t. The
+    numbers of the examples in data are the order of the whole run.
     """
     order, inputs, targets, importance = data
     theta, _ = weights
     _, rule, numbers = step
     due = records[0]
     row = order.shape[0] - order.shape[0]
+    plain = rule[0] == DESCENT and numbers[PENALTY] == 0 and numbers[DECAY] == 0
+    single = threads == 1 and batch_size == 1 and importance.size == 0
+    summed = False
     for t in range(loss.shape[0]):
         batch = order[t * batch_size : (t + 1) * batch_size]
         N = batch.shape[0]
         divisor = theta.dtype.type(N)
-        do = LOAD + FORWARD + LOSS + BACKWARD
+        do = LOAD + FORWARD + LOSS + BACKWARD + (SUMMED if summed else 0)
         examples = (batch, inputs, targets, importance)
         all_examples(threads, do, N, examples, weights, rows, layers, functions, code)
         if importance.size > 0:
@@ -510,6 +534,10 @@ def descend(
         if observed:
             watch[3][:] = theta
         do = FINISH + (KEEP if observed else 0) + (UPDATE if finite else 0)
+        summed = single and plain and finite and not observed and t + 1 < loss.shape[0]
+        if summed:
+            first_weights(order[t + 1], inputs, numbers[0], weights, rows, layers, code)
+            do += OTHERS
         all_weights(threads, do, N, divisor, weights, rows, gradient, step, layers, code)
         if observed:
             all_statistics(threads, row, N, records, watch, weights, rows, gradient, layers, code)

@@ -112,6 +112,22 @@ def descend_products(W, A, B, divisor, inverse, eta):
             W[r, j] -= eta * (d / divisor)
 
 
+def descend_ahead(W, S, x, delta, x_next, eta):
+    """w_ij ← w_ij − η x_i δ_j, and S_j = w_0j + Σ_{i≥1} w_ij x′_i with these weights, in one pass.
+
+    The step for one example, and the weighted sums for the next. Modified in place: W (I, w), where
+    w is one or two vectors, and S (1, w). Read: delta (1, w); x and x_next (1, I − 1), without
+    x_0 = 1, whose products are δ_j and w_0j.
+    """
+    for j in range(W.shape[1]):
+        W[0, j] -= eta * delta[0, j]
+        s = W[0, j]
+        for i in range(1, W.shape[0]):
+            W[i, j] -= eta * (x[0, i - 1] * delta[0, j])
+            s += W[i, j] * x_next[0, i - 1]
+        S[0, j] = s
+
+
 def transpose_tile(out, tile):
     """out[b, r] = tile[r, b], for at most as many rows and columns as a vector has lanes.
 
@@ -181,6 +197,16 @@ def _descent(builder, code, divisor, inverse, eta):
 
 
 @intrinsic
+def _descend_ahead(typing_context, W, S, x, delta, x_next, eta):
+    def generate(context, builder, signature, arguments):
+        code = _Vectors(context, builder, signature.args[:5], arguments[:5])
+        code.descend_ahead(code.broadcast(arguments[5]))
+        return context.get_dummy_value()
+
+    return types.void(W, S, x, delta, x_next, W.dtype), generate
+
+
+@intrinsic
 def _transpose_tile(typing_context, out, tile):
     def generate(context, builder, signature, arguments):
         code = _Vectors(context, builder, signature.args, arguments)
@@ -211,6 +237,7 @@ def _transpose_tile(typing_context, out, tile):
 
 if config.DISABLE_JIT:
     _add_products, _descend_products = add_products, descend_products
+    _descend_ahead = descend_ahead
 
 
 @overload(transpose_tile)
@@ -234,6 +261,12 @@ def _vectors(context, builder, kinds, values):
     """Those who write the code: for whole vectors, and for half of one."""
     widths = [_Vectors, _HalfVectors] if REGISTERS.halves else [_Vectors]
     return [width(context, builder, kinds, values) for width in widths]
+
+
+@kernel
+def ahead(W, S, x, delta, x_next, eta):
+    """`descend_ahead` as a kernel, so that it is compiled once and called by its address."""
+    _descend_ahead(W, S, x, delta, x_next, eta)
 
 
 class _Vectors:
@@ -323,6 +356,46 @@ class _Vectors:
                     descend(panel.index, 2)
                 with one:
                     descend(panel.index, 1)
+
+    def descend_ahead(self, eta):
+        """What `descend_ahead` says, for the arrays W, S, x, delta and x_next."""
+        (W, W_strides, (I, w)), S, x, delta, x_next = self.arrays
+        builder, zero, one = self.builder, _integer(0), _integer(1)
+
+        def number(array, i):
+            data, strides, _ = array
+            return self.broadcast(self.load_number(self.address(data, strides, zero, i)))
+
+        def run(vectors):
+            offsets = [_integer(v * self.lanes) for v in range(vectors)]
+            places = [[self.address(*array[:2], zero, j) for j in offsets] for array in (delta, S)]
+            deltas = [self.load(place) for place in places[0]]
+            sums = [cgutils.alloca_once(builder, self.vector) for _ in offsets]
+
+            def descend(i, product, add):
+                for j, d, s in zip(offsets, deltas, sums, strict=True):
+                    target = self.address(W, W_strides, i, j)
+                    w = builder.fsub(self.load(target), builder.fmul(eta, product(d)))
+                    self.store(w, target)
+                    builder.store(add(builder.load(s), w), s)
+
+            descend(zero, lambda d: d, lambda s, w: w)
+            with cgutils.for_range(builder, builder.sub(I, one)) as loop:
+                here, there = number(x, loop.index), number(x_next, loop.index)
+                descend(
+                    builder.add(loop.index, one),
+                    lambda d: builder.fmul(here, d),
+                    lambda s, w: builder.fadd(s, builder.fmul(w, there)),
+                )
+            for s, place in zip(sums, places[1], strict=True):
+                self.store(builder.load(s), place)
+
+        is_wide = builder.icmp_signed(">", w, _integer(self.lanes))
+        with builder.if_else(is_wide) as (two_vectors, one_vector):
+            with two_vectors:
+                run(2)
+            with one_vector:
+                run(1)
 
     def _panels_at_once(self, is_wide, R, P, finish):
         """Several panels at a time where C has few rows; returns the number of panels done."""

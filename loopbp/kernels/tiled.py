@@ -229,6 +229,24 @@ def descend_gradient(W, delta, x_i, j, J, divisor, inverse, eta, descend):
     call(descend, (W[:, :columns], x_i, delta_j, divisor, inverse, eta))
 
 
+@part
+def descend_ahead(W, S, x, first, delta, x_next, eta, I, J, ahead):
+    """w_ij ← w_ij − η δ_j x_i for one example, and S_j = w_0j + Σ_{i≥1} w_ij x′_i for the next.
+
+    The same as `descend_gradient`, then `weighted_sum`, in one pass over W. Modified in place:
+    panels W (I, J), row 0 the biases; S, a row (1, stride). Read: x, a row of x_1, x_2, … from
+    column `first` on; delta, a row of δ; x_next (1, I − 1); ahead, the address of `descend_ahead`.
+    """
+    width, end = panel_width(S.itemsize), padded(J, S.itemsize)
+    x_i = window(x.ravel(), first, (1, I - 1), (I - 1, 1))
+    for j in range(0, end, width):
+        columns = min(width, end - j)
+        W_j = window(W, j * I, (I, columns), (columns, 1))
+        S_j = window(S.ravel(), j, (1, columns), (columns, 1))
+        delta_j = window(delta.ravel(), j, (1, columns), (columns, 1))
+        call(ahead, (W_j, S_j, x_i, delta_j, x_next, eta))
+
+
 @scalar
 def inverse_of(divisor):
     """1 / divisor if it is a power of 2, so that a product with it is the quotient; otherwise 0.

@@ -108,14 +108,17 @@ def passes(engine: Engine, case: Case, divisor: int, theta: Any = None) -> dict[
     return found
 
 
-def run(engine: Engine, case: Case, calls: int = 2) -> dict[str, Any]:
-    """What some calls of `descend` leave, by name; the last batch is ragged where B says so."""
+def run(engine: Engine, case: Case, calls: int = 2, **more: Any) -> dict[str, Any]:
+    """What some calls of `descend` leave, by name; the last batch is ragged where B says so.
+
+    more: what else a `Descent` has.
+    """
     theta, inputs, targets = case.data()
     optimizer = OPTIMIZERS[case.optimizer]
-    work = Workspace.allocate(case.net, min(case.B, case.N))
+    work = more.pop("work", None) or Workspace.allocate(case.net, min(case.B, case.N))
     state = OptimizerState.start(optimizer, theta)
     grad = np.zeros_like(theta)
-    descent = Descent(theta, grad, inputs, targets, work, case.B, optimizer, state)
+    descent = Descent(theta, grad, inputs, targets, work, case.B, optimizer, state, **more)
     if case.watch:
         last = calls * -(-case.N // case.B)
         descent.observer = Observer.start(case.recording, case.net, last)
@@ -191,6 +194,33 @@ def test_all_sizes(case: Case) -> None:
 def test_large_sizes(case: Case) -> None:
     assert_same(passes(TILED, case, 1), passes(TEXTBOOK, case, 1))
     assert_same(run(TILED, case), run(TEXTBOOK, case))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("watch", [0, 1, 3])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_single_examples(optimizer: str, watch: int, dtype: str) -> None:
+    """One layer and several, of one vector, of several panels and of a part of one."""
+    for sizes in ((5, 3), (3, 2 * LANES + 1, 2), (6, LANES, 5, 2)):
+        case = classifier(sizes, 7, 1, dtype=dtype, optimizer=optimizer, watch=watch)
+        assert_same(run(TILED, case), run(TEXTBOOK, case))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_single_examples_that_are_no_plain_descent(dtype: str) -> None:
+    """With a penalty; with an importance; and where the loss overflows on the way."""
+    case = classifier((3, 5, 2), 7, 1, dtype=dtype)
+    penalty = run(TILED, case, penalty=0.1)
+    assert_same(penalty, run(TEXTBOOK, case, penalty=0.1))
+    importance = np.arange(1, 8).astype(dtype)
+    work = Workspace.allocate(case.net, 1, weighted=True)
+    counted = run(TILED, case, importance=importance, work=work)
+    assert_same(counted, run(TEXTBOOK, case, importance=importance, work=work))
+    N = 400 if dtype == "float32" else 1500
+    wild = Case((4, 3), ("identity",), "sse", N, 1, dtype)
+    found = run(TILED, wild, calls=1)
+    assert 10 < len(found["call 0: loss"]) < N and np.isinf(found["call 0: loss"][-1])
+    assert_same(found, run(TEXTBOOK, wild, calls=1))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -435,6 +465,29 @@ def test_sum_over_paths(dtype: str) -> None:
         room = np.full(int(tiled.room_for(J, K, itemsize)), np.nan, dtype)
         run(d, delta, panels, room, J, K, add)
         assert d[:, :J].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_descend_ahead(dtype: str) -> None:
+    """The step of each weight, then the sums with the new ones in ascending order of i."""
+    random = np.random.default_rng(0)
+    width = product.PANEL_BYTES // np.dtype(dtype).itemsize
+    eta = np.dtype(dtype).type(0.3)
+    for I, columns in ((1, width), (2, width // 2), (9, width), (9, width // 2)):
+        W = random.standard_normal((I, columns)).astype(dtype)
+        x, x_next = random.standard_normal((2, 1, I - 1)).astype(dtype)
+        x_next *= np.array(10, dtype) ** np.arange(I - 1)
+        delta = random.standard_normal((1, columns)).astype(dtype)
+        S = np.full((1, columns), np.nan, dtype)
+        expected = [W[0] - eta * delta[0]]
+        for i in range(1, I):
+            expected.append(W[i] - eta * (x[0, i - 1] * delta[0]))
+        sums = expected[0]
+        for i in range(1, I):
+            sums = sums + expected[i] * x_next[0, i - 1]
+        product.ahead(W[:, :], S[:, :], x[:, :], delta[:, :], x_next[:, :], eta)
+        assert W.tobytes() == np.array(expected).tobytes()
+        assert S.tobytes() == sums.tobytes()
 
 
 def test_call_and_window() -> None:
