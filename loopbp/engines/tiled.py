@@ -240,11 +240,14 @@ class TiledEngine(LoopEngine):
     ) -> bool:
         memory, plan = self._loaded(net, W, len(inputs)), _plan(net)
         data = np.arange(len(inputs)), for_loops(inputs), for_loops(targets), memory.alike
+        do = epoch.ANSWERS + epoch.FORWARD + epoch.LOSS + epoch.BACKWARD
+        do += epoch.LOAD if _collide(inputs) else 0
         with self._alone(memory.workers):
             sound: bool = blocks.backpropagate(
                 losses,
                 memory.workers,
                 memory.examples,
+                do,
                 net.dtype.type(divisor),
                 data,
                 memory.weights,

@@ -23,11 +23,7 @@ def predict(outputs, threads, at_once, do, data, weights, rows, layers, function
     for start in range(0, N, at_once):
         stop = min(N, start + at_once)
         block = (batch[start:stop], inputs, targets, importance)
-        here = rows
-        if do & epoch.LOAD == 0:
-            in_place = inputs[start:stop]
-            here = (rows[epoch.WORK], rows[epoch.TARGETS], rows[epoch.SUMS], in_place, beginning)
-        n = stop - start
+        here, n = rows_for(do, start, stop, inputs, rows), stop - start
         epoch.all_examples(threads, do, n, block, weights, here, layers, functions, code)
         x = epoch.rows_of(rows, epoch.X, layers, layers.shape[0] - 1, beginning, n)
         outputs[start:stop] = x[:, :J]
@@ -37,12 +33,24 @@ def predict(outputs, threads, at_once, do, data, weights, rows, layers, function
 
 @kernel
 def backpropagate(
-    losses, threads, at_once, divisor, data, weights, rows, gradient, step, layers, functions, code
+    losses,
+    threads,
+    at_once,
+    do,
+    divisor,
+    data,
+    weights,
+    rows,
+    gradient,
+    step,
+    layers,
+    functions,
+    code,
 ):
     """Σ_n ∂f_n/∂w / divisor and each f_n; returns whether the sums are sound, see `are_sound`.
 
-    Modified in place: losses (N,); rows; gradient, whose grad it fills. Read: data, the N examples;
-    step, of which nothing is used.
+    Modified in place: losses (N,); rows; gradient, whose grad it fills. Read: data, the N examples,
+    with or without LOAD in do as for `predict`; step, of which nothing is used.
     """
     batch, inputs, targets, importance = data
     N = losses.shape[0]
@@ -50,13 +58,22 @@ def backpropagate(
     for start in range(0, N, at_once):
         stop = min(N, start + at_once)
         block = (batch[start:stop], inputs, targets, importance)
-        n, do = stop - start, epoch.LOAD + epoch.FORWARD + epoch.LOSS + epoch.BACKWARD
-        epoch.all_examples(threads, do, n, block, weights, rows, layers, functions, code)
+        here, n = rows_for(do, start, stop, inputs, rows), stop - start
+        epoch.all_examples(threads, do, n, block, weights, here, layers, functions, code)
         losses[start:stop] = rows[epoch.SUMS][epoch.LOSSES, :n]
-        do = epoch.KEEP + (epoch.RESUME if start > 0 else 0) + (epoch.FINISH if stop == N else 0)
-        epoch.all_weights(threads, do, n, divisor, weights, rows, gradient, step, layers, code)
+        then = epoch.KEEP + (epoch.RESUME if start > 0 else 0) + (epoch.FINISH if stop == N else 0)
+        epoch.all_weights(threads, then, n, divisor, weights, here, gradient, step, layers, code)
         sound = sound and are_sound(start, n, rows, layers)
     return sound
+
+
+@part
+def rows_for(do, start, stop, inputs, rows):
+    """The rows for examples start … stop − 1: without LOAD in do with the inputs where they are."""
+    if do & epoch.LOAD:
+        return rows
+    in_place = inputs[start:stop]
+    return (rows[epoch.WORK], rows[epoch.TARGETS], rows[epoch.SUMS], in_place, start - start)
 
 
 @part

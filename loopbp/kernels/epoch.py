@@ -52,8 +52,9 @@ X, S, SUM, DELTA = range(4)
 # Entries of `rows`.
 WORK, TARGETS, SUMS, INPUTS, FIRST = range(5)
 
-# What `pass_examples` does; to be added up. SUMMED: the sums of layer 1 are there already.
-LOAD, FORWARD, LOSS, BACKWARD, SUMMED = 1, 2, 4, 8, 16
+# What `pass_examples` does; to be added up. LOAD gathers inputs and ANSWERS the rest of some
+# examples; SUMMED: the sums of layer 1 are there already.
+LOAD, FORWARD, LOSS, BACKWARD, SUMMED, ANSWERS = 1, 2, 4, 8, 16, 32
 
 # What `pass_weights` does: go on from the sums in grad; leave the result in grad; divide; update.
 # OTHERS: all but the first layer's weights.
@@ -115,6 +116,8 @@ def pass_examples(do, part, start, stop, data, weights, rows, layers, functions,
     """
     if do & LOAD:
         load(start, stop, data, rows)
+    if do & ANSWERS:
+        load_answers(start, stop, data, rows)
     if do & FORWARD:
         forward(start, stop, do & SUMMED != 0, weights, rows, layers, functions, code)
     is_weighted = data[3].size > 0
@@ -129,15 +132,23 @@ def pass_examples(do, part, start, stop, data, weights, rows, layers, functions,
 
 @part
 def load(start, stop, data, rows):
-    """Gathers the examples of a batch. Modified in place: x^(0), y and the importance in rows."""
-    batch, inputs, targets, importance = data
-    (_, I), (_, J) = inputs.shape, targets.shape
-    inputs, targets = inputs.ravel(), targets.ravel()
-    x, y = rows[INPUTS].ravel(), rows[TARGETS].ravel()
+    """Gathers the inputs of a batch. Modified in place: x^(0) in rows."""
+    batch, inputs, _, _ = data
+    I = inputs.shape[1]
+    source, x = inputs.ravel(), rows[INPUTS].ravel()
     for n in range(start, stop):
-        i, j = n * rows[INPUTS].shape[1] + rows[FIRST], n * rows[TARGETS].shape[1]
-        copy(block(x, i, (I,)), block(inputs, batch[n] * I, (I,)))
-        copy(block(y, j, (J,)), block(targets, batch[n] * J, (J,)))
+        i = n * rows[INPUTS].shape[1] + rows[FIRST]
+        copy(block(x, i, (I,)), block(source, batch[n] * I, (I,)))
+
+
+@part
+def load_answers(start, stop, data, rows):
+    """Gathers targets and importance of a batch. Modified in place: y and importance in rows."""
+    batch, _, targets, importance = data
+    J = targets.shape[1]
+    source, y = targets.ravel(), rows[TARGETS].ravel()
+    for n in range(start, stop):
+        copy(block(y, n * rows[TARGETS].shape[1], (J,)), block(source, batch[n] * J, (J,)))
         if importance.size > 0:
             rows[SUMS][IMPORTANCE, n] = importance[batch[n]]
 
@@ -517,7 +528,7 @@ def descend(
         batch = order[t * batch_size : (t + 1) * batch_size]
         N = batch.shape[0]
         divisor = theta.dtype.type(N)
-        do = LOAD + FORWARD + LOSS + BACKWARD + (SUMMED if summed else 0)
+        do = LOAD + ANSWERS + FORWARD + LOSS + BACKWARD + (SUMMED if summed else 0)
         examples = (batch, inputs, targets, importance)
         all_examples(threads, do, N, examples, weights, rows, layers, functions, code)
         if importance.size > 0:

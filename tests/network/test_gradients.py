@@ -65,6 +65,21 @@ def test_results_are_kept() -> None:
     assert all(np.array_equal(g, c) for g, c in zip(first.grad, copies, strict=True))
 
 
+@pytest.mark.usefixtures("blocks_of_100")
+@pytest.mark.parametrize("columns", [100, 512])  # rows of 4,096 bytes are gathered, others not
+def test_inputs_wherever_they_stand(columns: int) -> None:
+    net = loopbp.Network([columns, 3, 2], "tanh", "softmax", "cross_entropy", seed=1)
+    random = np.random.default_rng(0)
+    X, Y = random.standard_normal((130, columns)), random.integers(0, 2, 130)
+    expected = net.backprop(X, Y, engine="textbook")
+    assert expected.grad is not None
+    for inputs in (X, np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2], X.astype(">f8")):
+        inputs.flags.writeable = False
+        loss, grad = net.gradients(inputs, Y)
+        assert loss == expected.loss
+        assert [w.tobytes() for w in grad] == [w.tobytes() for w in expected.grad]
+
+
 @pytest.mark.parametrize("order", ["views", "copies", "other places"])
 def test_arrays_of_any_origin(order: str) -> None:
     """Weights and gradients may be views of one vector, in any places, or arrays of their own."""
