@@ -34,12 +34,12 @@ SATURATION = {
 MOST_RECORDED, LEAST_RECORDED = 1000, 50
 
 #: To record a number takes as long as 30 to 80 multiply-adds of a step; with so many between two
-#: records, these take some 5 % of the time.
+#: records, these take 4 to 10 % of the time.
 WORTH_OF_A_NUMBER = 1500
 
 
 def spacing(sizes: Sequence[int], batch_size: int, steps: int) -> int:
-    """Every how many steps to record, so that it shows in neither the time nor the memory.
+    """Every how many steps to record, so that it takes little time and memory.
 
     A record reads 3 P numbers of weights and 3 N Σ n_l of rows, a step has some 3 N P
     multiply-adds. Short runs are recorded more often than that, however long it takes.

@@ -134,23 +134,26 @@ def pass_examples(do, part, start, stop, data, weights, rows, layers, functions,
 def load(start, stop, data, rows):
     """Gathers the inputs of a batch. Modified in place: x^(0) in rows."""
     batch, inputs, _, _ = data
-    I = inputs.shape[1]
-    source, x = inputs.ravel(), rows[INPUTS].ravel()
-    for n in range(start, stop):
-        i = n * rows[INPUTS].shape[1] + rows[FIRST]
-        copy(block(x, i, (I,)), block(source, batch[n] * I, (I,)))
+    gather(rows[INPUTS], rows[FIRST], inputs, batch, start, stop)
 
 
 @part
 def load_answers(start, stop, data, rows):
     """Gathers targets and importance of a batch. Modified in place: y and importance in rows."""
     batch, _, targets, importance = data
-    J = targets.shape[1]
-    source, y = targets.ravel(), rows[TARGETS].ravel()
-    for n in range(start, stop):
-        copy(block(y, n * rows[TARGETS].shape[1], (J,)), block(source, batch[n] * J, (J,)))
-        if importance.size > 0:
+    gather(rows[TARGETS], 0, targets, batch, start, stop)
+    if importance.size > 0:
+        for n in range(start, stop):
             rows[SUMS][IMPORTANCE, n] = importance[batch[n]]
+
+
+@part
+def gather(out, first, source, batch, start, stop):
+    """out[n, first:] = source[batch[n]] for rows n = start … stop − 1. Modified in place: out."""
+    stride, J = out.shape[1], source.shape[1]
+    to, from_ = out.ravel(), source.ravel()
+    for n in range(start, stop):
+        copy(block(to, n * stride + first, (J,)), block(from_, batch[n] * J, (J,)))
 
 
 @part
@@ -253,7 +256,7 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
     x_0 = window(room, behind - 1, (1, N), (0, 0))
     width, inverse = tiled.panel_width(theta.itemsize), tiled.inverse_of(divisor)
     decay = step[2][DECAY]
-    at_once = do & (KEEP + RESUME) == 0 and do & UPDATE != 0 and do & FINISH != 0
+    at_once = do & (RESUME + KEEP + FINISH + UPDATE) == FINISH + UPDATE
     at_once = at_once and step[1][0] == DESCENT and N <= tiled.block_terms(theta.itemsize)
     at_once = at_once and decay == 0
     rows_at_once = CHUNK if parts == 1 else CHUNK // 2
@@ -285,10 +288,10 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
                 g = block(room, here, (0 if at_once else size,))
             if at_once:
                 eta = step[2][0]
-                descend = code[DESCEND]
+                add = code[DESCEND]
                 if top > 0:
-                    tiled.descend_gradient(W_0, delta, x_0, j, K, divisor, inverse, eta, descend)
-                tiled.descend_gradient(W, delta, x_i, j, K, divisor, inverse, eta, descend)
+                    tiled.descend_gradient(W_0, delta, x_0, j, K, divisor, inverse, eta, add)
+                tiled.descend_gradient(W, delta, x_i, j, K, divisor, inverse, eta, add)
             else:
                 resume = do & RESUME != 0
                 if top > 0:
