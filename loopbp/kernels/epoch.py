@@ -267,9 +267,9 @@ def pass_weights(do, part, parts, N, divisor, weights, rows, gradient, step, lay
         J = tiled.padded(K, theta.itemsize)
         x, x_1 = outputs_of(rows, layers, l, 0, N)
         delta = rows_of(rows, DELTA, layers, l + 1, 0, N)
-        chunks = (I - 2) // rows_at_once + 1
-        for b in range(chunks * ((J - 1) // width + 1)):
-            p, c = divmod(b, chunks)
+        chunks, panels = (I - 2) // rows_at_once + 1, (J - 1) // width + 1
+        for b in range(chunks * panels):
+            c, p = divmod(b, panels)
             j, j_stop = p * width, min(J, (p + 1) * width)
             i, i_stop = c * rows_at_once, min(I, (c + 1) * rows_at_once + 1)
             if c > 0:

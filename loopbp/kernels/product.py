@@ -66,9 +66,17 @@ REGISTERS = registers()
 #: A panel is two vectors wide.
 PANEL_BYTES = 2 * REGISTERS.bytes
 
+#: A tile of at least so many rows asks for the next panel of B while it works on its own: what
+#: waits for memory is B, of which each number is needed once for all rows of a block.
+FETCHING_ROWS = 8
+
 #: With few rows of C, several panels at once: enough sums that do not wait for one another.
 _PANELS_AT_ONCE = {1: 4, 2: 2, 3: 2}  # rows: panels
 
+
+#: How to prefetch, in the codes of LLVM: what is written soon goes into the first cache; what is
+#: read later, into the second.
+_TO_WRITE, _TO_READ, _DATA = (1, 3), (0, 2), 1
 
 #: What a sum starts from: −0.0; the number in C; the number in the first row of B.
 NOTHING, SUM, FIRST_ROW = range(3)
@@ -77,10 +85,11 @@ NOTHING, SUM, FIRST_ROW = range(3)
 def add_products(C, A, B, start):
     """C[r, j] = Σ_m A[r, m] B[p, m, j − p w], for the p-th panel of w columns of C.
 
-    Modified in place: C (R, P w). Read: A (R, M); B (P, M, w), where w is one or two vectors;
-    start: what the sums start from. With FIRST_ROW, B is (P, 1 + M, w), and its rows after the
-    first are multiplied. With `REGISTERS.halves`, w may also be half a vector or one and a half;
-    C, then of one panel, goes on to the end of the vector, and what stands there becomes 0.
+    Modified in place: C (R, P w). Read: A (R, M); B (P or more, M, w), where w is one or two
+    vectors; start: what the sums start from. With FIRST_ROW, B is (·, 1 + M, w), and its rows after
+    the first are multiplied. With `REGISTERS.halves`, w may also be half a vector or one and a
+    half; C, then of one panel, goes on to the end of the vector, and what stands there becomes 0.
+    A panel of B behind the P is only fetched into the cache.
     """
     w = B.shape[2]
     above = 1 if start == FIRST_ROW else 0
@@ -138,6 +147,13 @@ def transpose_tile(out, tile):
     for r in range(R):
         for b in range(B):
             out[b, r] = tile[r, b]
+
+
+def fetch(rows):
+    """Asks for the first vector of each row, which will be read later: nothing else happens.
+
+    Read: rows (R, ·), each without gaps.
+    """
 
 
 @intrinsic
@@ -207,6 +223,18 @@ def _descend_ahead(typing_context, W, S, x, delta, x_next, eta):
 
 
 @intrinsic
+def _fetch(typing_context, rows):
+    def generate(context, builder, signature, arguments):
+        code = _Vectors(context, builder, signature.args, arguments)
+        ((data, strides, (R, _)),) = code.arrays
+        with cgutils.for_range(builder, R) as row:
+            code.prefetch(code.address(data, strides, row.index, _integer(0)), *_TO_READ)
+        return context.get_dummy_value()
+
+    return types.void(rows), generate
+
+
+@intrinsic
 def _transpose_tile(typing_context, out, tile):
     def generate(context, builder, signature, arguments):
         code = _Vectors(context, builder, signature.args, arguments)
@@ -243,6 +271,11 @@ if config.DISABLE_JIT:
 @overload(transpose_tile)
 def _compiled_transpose_tile(out, tile):
     return lambda out, tile: _transpose_tile(out, tile)
+
+
+@overload(fetch)
+def _compiled_fetch(rows):
+    return lambda rows: _fetch(rows)
 
 
 @kernel
@@ -316,8 +349,9 @@ class _Vectors:
         finish([(sums, address), …]) does what remains to be done with some vectors of sums, which
         belong at these addresses in C.
         """
-        (_, _, (R, _)), _, (_, _, (P, _, w)) = self.arrays
+        (_, _, (R, J)), _, (_, _, (_, _, w)) = self.arrays
         builder, first = self.builder, _integer(0)
+        P = builder.sdiv(J, w)
         is_wide = builder.icmp_signed("==", w, _integer(2 * self.lanes))
         with cgutils.for_range_slice(
             builder, self._panels_at_once(is_wide, R, P, finish), P, _integer(1), inc=True
@@ -335,7 +369,7 @@ class _Vectors:
 
     def descend_product(self, eta):
         """C[r, j] −= eta (A[r, 0] B[p, 0, j − p w]): sums of one term, divided by 1."""
-        (C, C_strides, (R, _)), (A, A_strides, _), (B, B_strides, (P, _, w)) = self.arrays
+        (C, C_strides, (R, J)), (A, A_strides, _), (B, B_strides, (_, _, w)) = self.arrays
         builder, zero, eta = self.builder, _integer(0), self.broadcast(eta)
 
         def descend(p, vectors):
@@ -350,7 +384,7 @@ class _Vectors:
                     self.store(builder.fsub(self.load(target), change), target)
 
         is_wide = builder.icmp_signed(">", w, _integer(self.lanes))
-        with cgutils.for_range(builder, P) as panel:
+        with cgutils.for_range(builder, builder.sdiv(J, w)) as panel:
             with builder.if_else(is_wide) as (two, one):
                 with two:
                     descend(panel.index, 2)
@@ -440,22 +474,27 @@ class _Vectors:
     def _tile(self, first, rows, columns, finish):
         """Rows first … first + rows − 1 of C in some columns, each a (panel, vector)."""
         builder = self.builder
-        (C, C_strides, _), (A, A_strides, (_, M)), (B, B_strides, (_, _, w)) = self.arrays
+        (C, C_strides, _), (A, A_strides, (_, M)), (B, B_strides, (given, _, w)) = self.arrays
         tile = []  # row of C, then for each column: where it is stored, and the sums
         for r in range(rows):
             row = builder.add(first, _integer(r))
             for p, v in columns:
                 j = builder.add(builder.mul(p, w), self._column(v))
                 target = self.address(C, C_strides, row, j)
-                self.prefetch(target)
+                self.prefetch(target, *_TO_WRITE)
                 tile.append((row, target, cgutils.alloca_once(builder, self.vector)))
                 begin = self.address(self.start, self.start_strides, p, row, v)
                 builder.store(self.load(begin), tile[-1][2])
+        later = builder.add(columns[0][0], _integer(1))
+        later = builder.select(builder.icmp_signed("<", later, given), later, columns[0][0])
         with cgutils.for_range(builder, M) as loop:
             m, row_m = loop.index, builder.add(self.above, loop.index)
             b = [
                 self.load(self.address(B, B_strides, p, row_m, self._column(v))) for p, v in columns
             ]
+            for _, v in columns if rows >= FETCHING_ROWS else ():
+                next_ = self.address(B, B_strides, later, row_m, self._column(v))
+                self.prefetch(next_, *_TO_READ)
             for t, (row, _, sums) in enumerate(tile):
                 if t % len(columns) == 0:
                     a = self.broadcast(self.load_number(self.address(A, A_strides, row, m)))
@@ -488,14 +527,13 @@ class _Vectors:
         address = self.builder.bitcast(address, value.type.as_pointer())
         self.builder.store(value, address, align=4)
 
-    def prefetch(self, address):
-        """Asks for what stands there, which will be written later."""
+    def prefetch(self, address, access, nearness):
+        """Asks for what stands there, which will be read or written later."""
         byte, word = cgutils.voidptr_t, ir.IntType(32)
         function = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
         prefetch = self.builder.module.declare_intrinsic("llvm.prefetch", [byte], function)
-        to_write, to_keep, data = (ir.Constant(word, code) for code in (1, 3, 1))
-        pointer = self.builder.bitcast(address, byte)
-        self.builder.call(prefetch, [pointer, to_write, to_keep, data])
+        codes = (ir.Constant(word, code) for code in (access, nearness, _DATA))
+        self.builder.call(prefetch, [self.builder.bitcast(address, byte), *codes])
 
     def broadcast(self, number):
         """A vector with the same number in each lane."""

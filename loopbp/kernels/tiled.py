@@ -30,7 +30,7 @@ from . import elementary
 from .address import block, call, copy, part_of, window
 from .compile import kernel, part, scalar
 from .elementwise import each
-from .product import FIRST_ROW, NOTHING, PANEL_BYTES, REGISTERS, SUM, transpose_tile
+from .product import FIRST_ROW, NOTHING, PANEL_BYTES, REGISTERS, SUM, fetch, transpose_tile
 
 #: Examples, and bytes of the terms of a sum, that one call of `add_products` runs through: such a
 #: block of x stays in the second-level cache while it meets panel after panel.
@@ -206,13 +206,23 @@ def weight_gradient(grad, delta, x_i, j, J, resume, add):
     examples; add, the address of `add_products`.
     """
     columns = min(grad.shape[1], computed(J, grad.itemsize) - j)
-    N, stride = delta.shape
-    most = block_terms(grad.itemsize)
+    N, most = delta.shape[0], block_terms(grad.itemsize)
     for n in range(0, N, most):
         terms = min(N - n, most)
-        delta_j = window(delta.ravel(), n * stride + j, (1, terms, columns), (0, stride, 1))
+        delta_j = panels_of(delta, n, j, terms, columns, grad.shape[1])
         start = SUM if resume or n > 0 else NOTHING
         call(add, (grad[:, :columns], x_i[:, n : n + terms], delta_j, start))
+
+
+@part
+def panels_of(delta, n, j, terms, columns, width):
+    """δ of so many examples from n on, in some columns from j on: the panel of B, and the next one.
+
+    A view (1 or 2, terms, columns) of delta, rows (N, stride).
+    """
+    stride = delta.shape[1]
+    P = 2 if j + 2 * width <= stride else 1
+    return window(delta.ravel(), n * stride + j, (P, terms, columns), (width, stride, 1))
 
 
 @part
@@ -224,8 +234,7 @@ def descend_gradient(W, delta, x_i, j, J, divisor, inverse, eta, descend):
     (rows, N); inverse, see `inverse_of`; descend, the address of `descend_products`.
     """
     columns = min(W.shape[1], computed(J, W.itemsize) - j)
-    N, stride = delta.shape
-    delta_j = window(delta.ravel(), j, (1, N, columns), (0, stride, 1))
+    delta_j = panels_of(delta, 0, j, delta.shape[0], columns, W.shape[1])
     call(descend, (W[:, :columns], x_i, delta_j, divisor, inverse, eta))
 
 
@@ -362,4 +371,7 @@ def transpose(room, W, J, K, j, columns, k, terms):
             from_ = panel * (J + 1) + (1 + j + r) * across + c - panel
             tile = window(W, from_, (min(lanes, J - j - r), C), (across, 1))
             to = (r // w * terms + c - k) * w + r % w
+            later = min(lanes, J - j - columns - r)  # rows of the tile below, which come next
+            if later > 0:
+                fetch(window(W, from_ + columns * across, (later, C), (across, 1)))
             transpose_tile(window(room, to, (C, min(lanes, columns - r)), (w, 1)), tile)

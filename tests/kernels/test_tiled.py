@@ -353,17 +353,20 @@ def widths(panel: int) -> list[int]:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 12, 13, 25])
 def test_add_products(rows: int, dtype: str) -> None:
-    """Every number against the plain loop; with sums that depend on the order of their terms."""
+    """Every number against the plain loop; with sums that depend on the order of their terms.
+
+    B has a panel more than C, of which no number may get into C.
+    """
     random = np.random.default_rng(rows)
     width = product.PANEL_BYTES // np.dtype(dtype).itemsize
     M = 9
     for panels, columns in ((5, width), *((1, columns) for columns in widths(width))):
         A = random.standard_normal((rows, M)).astype(dtype) * np.array(10, dtype) ** np.arange(M)
         A = A.astype(dtype)
-        B = random.standard_normal((panels, M, width)).astype(dtype)[:, :, :columns]
+        B = random.standard_normal((panels + 1, M, width)).astype(dtype)[:, :, :columns]
         for start in (product.NOTHING, product.SUM, product.FIRST_ROW):
-            C = random.standard_normal((rows, panels * width)).astype(dtype)
-            C[:, panels * columns :] = 0  # where a whole vector may end
+            C = random.standard_normal((rows, (panels + 1) * width)).astype(dtype)
+            C[:, panels * columns : panels * width] = 0  # where a whole vector may end
             expected = C.copy()
             for p in range(panels):
                 for j in range(columns):
@@ -383,19 +386,23 @@ def test_add_products(rows: int, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("M", "divisor"), [(1, 1), (1, 2), (1, 3), (3, 1), (3, 3), (3, 4)])
 def test_descend_products(M: int, divisor: int, dtype: str) -> None:
-    """Sums of one term and of more, divided by 1, by a power of 2 and by another number."""
+    """Sums of one term and of more, divided by 1, by a power of 2 and by another number.
+
+    B has a panel more than W, of which no number may get into W or behind it.
+    """
     random = np.random.default_rng(M)
     width = product.PANEL_BYTES // np.dtype(dtype).itemsize
     number = np.dtype(dtype).type
     single = ((14, 1, columns) for columns in widths(width))
     for rows, panels, columns in ((1, 5, width), (13, 2, width), *single):
         A = random.standard_normal((rows, M)).astype(dtype)
-        B = random.standard_normal((panels, M, width)).astype(dtype)[:, :, :columns]
+        B = random.standard_normal((panels + 1, M, width)).astype(dtype)[:, :, :columns]
         A[0, 0], B[0, 0, 1] = -0.0, 0.0
-        given = random.standard_normal((rows, panels * width)).astype(dtype)
+        given = random.standard_normal((rows, (panels + 1) * width)).astype(dtype)
+        behind = given[:, panels * width :].tobytes()
         W = given[:, : panels * columns]
         W[0, :2] = -0.0
-        flat = B.transpose(1, 0, 2).reshape(M, -1)
+        flat = B[:panels].transpose(1, 0, 2).reshape(M, -1)
         d = A[:, :1] * flat[0]
         for m in range(1, M):
             d = d + A[:, m : m + 1] * flat[m]
@@ -403,6 +410,7 @@ def test_descend_products(M: int, divisor: int, dtype: str) -> None:
         inverse = tiled.inverse_of(number(divisor))
         product.descend(W, A[:, :], B, number(divisor), inverse, number(0.3))
         assert W.tobytes() == expected.tobytes()
+        assert given[:, panels * width :].tobytes() == behind
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
