@@ -1,4 +1,4 @@
-"""The benchmark command: `python bench.py run`, `list`, `compare`, `scaling`, `mnist`.
+"""The benchmark command: `python bench.py run`, `list`, `compare`, `functions`, `scaling`, `mnist`.
 
 What is timed and how: `loopbp/benchmark/`.
 """
@@ -165,6 +165,29 @@ def compare(
 
     found = comparison.compare(read(a), read(b), across_machines=across_machines)
     _print(comparison.table(found, "a", "b"))
+
+
+@app.command()
+def functions(
+    rounds: Annotated[int, typer.Option(metavar="N", help="Samples of each function.")] = 10,
+    out: Out = Path("functions"),
+) -> None:
+    """Time exp, log, tanh and their kin per number, beside NumPy's.
+
+    Writes functions.json and functions.md.
+    """
+    from loopbp.benchmark import functions as elementary
+    from loopbp.benchmark.timing import Method
+    from loopbp.checks import integer
+    from loopbp.report.writing import prepare_folder
+
+    method = Method(rounds=integer("rounds", rounds, low=1))
+    folder = prepare_folder(out)
+    with terminal.activity("starting") as activity:
+        results = elementary.measure(method, _reporter(activity))
+    elementary.write(results, folder)
+    _print(elementary.table(results, interval=False))
+    terminal.say(f"\nwritten: {folder}")
 
 
 @app.command()
