@@ -2,15 +2,18 @@
 
 LLVM makes vector code of such a loop, and takes one vector after the other. Where g is a long
 chain of operations that wait for each other, as tanh is, a processor could do more in that time.
-The compiled loop here asks LLVM to work on some vectors side by side. Each number goes through the
-same operations as ever, so that no bit can change.
+The compiled loop here asks LLVM to work on some vectors side by side, each as long as those of
+`product`: left alone, LLVM takes half of them on Intel's processors with AVX-512. Each number goes
+through the same operations as ever, so that no bit can change.
 
-Source: LLVM Language Reference Manual, "llvm.loop.interleave.count".
+Source: LLVM Language Reference Manual, "llvm.loop.interleave.count", "llvm.loop.vectorize.width".
 """
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
+
+from .product import REGISTERS
 
 #: Vectors side by side: a power of 2.
 VECTORS = 4
@@ -55,17 +58,27 @@ def _each(typing_context, x, S, g):
         value = context.cast(builder, value, number.return_type, x.dtype)
         builder.store(value, builder.gep(out.data, [p]))
         p.add_incoming(builder.add(p, ir.Constant(P.type, 1), flags=["nsw"]), builder.block)
-        builder.branch(head).set_metadata("llvm.loop", _side_by_side(builder.module))
+        lanes = REGISTERS.bytes // context.get_abi_sizeof(value.type)
+        builder.branch(head).set_metadata("llvm.loop", _side_by_side(builder.module, lanes))
         builder.position_at_end(end)
         return context.get_dummy_value()
 
     return types.void(x, S, g), generate
 
 
-def _side_by_side(module):
-    """A loop's metadata with the number of vectors; its first operand is itself, as LLVM asks."""
-    name = ir.MetaDataString(module, "llvm.loop.interleave.count")
-    count = module.add_metadata([name, ir.Constant(ir.IntType(32), VECTORS)])
-    loop = module.add_metadata([ir.MetaDataString(module, f"loop {len(module.metadata)}"), count])
-    loop.operands = (loop, count)
+def _side_by_side(module, lanes):
+    """A loop's metadata: vectors of so many numbers; its first operand is itself, as LLVM asks."""
+    loop = module.add_metadata([ir.MetaDataString(module, f"loop {len(module.metadata)}")])
+    loop.operands = (
+        loop,
+        _option(module, "llvm.loop.vectorize.width", lanes),
+        _option(module, "llvm.loop.interleave.count", VECTORS),
+    )
     return loop
+
+
+def _option(module, name, value):
+    """An option of a loop."""
+    return module.add_metadata(
+        [ir.MetaDataString(module, name), ir.Constant(ir.IntType(32), value)]
+    )

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from loopbp.kernels import activation, textbook, tiled
 from loopbp.kernels.compile import bind
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -30,3 +38,50 @@ def test_relu_by_hand() -> None:
     x = np.empty_like(S)
     bind(tiled.output, activation.relu)(x, S)
     np.testing.assert_array_equal(x, [[0, 0, 3], [np.inf, 0, 0.5]])
+
+
+_WIDTHS = """
+import re
+
+import numba
+
+from loopbp.kernels import elementary
+from loopbp.kernels.elementwise import each
+
+loops = numba.njit(error_model="numpy")(lambda x, S: each(x, S, elementary.tanh))
+for number in (numba.float32, numba.float64):
+    loops.compile((number[::1], number[::1]))
+code = "".join(loops.inspect_asm().values())
+print(*(size for size in "xyz" if re.search(rf"\\bv?mulp[sd]\\b.*%{size}mm", code)))
+"""
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="about machine code")
+@pytest.mark.skipif(
+    platform.machine().lower() not in ("x86_64", "amd64"), reason="registers of x86"
+)
+@pytest.mark.parametrize(
+    "processor, features, width",
+    [
+        # for this one LLVM itself would choose vectors of half the registers' length
+        ("sapphirerapids", "+avx512f,+avx512dq,+avx512vl,+avx512bw,+avx2,+avx", "z"),
+        ("haswell", "+avx2,+avx", "y"),
+        ("generic", "+sse2", "x"),
+    ],
+)
+def test_vectors_are_as_long_as_the_registers(processor, features, width):
+    """Of the code for three processors, which need not be this one: it is not run."""
+    settings = {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]),
+        "LOOPBP_CACHE_DIR": "off",
+        "NUMBA_CPU_NAME": processor,
+        "NUMBA_CPU_FEATURES": features,
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", _WIDTHS],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.split() == [width]
