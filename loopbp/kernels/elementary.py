@@ -577,8 +577,8 @@ def _sin_of_quadrant(a, quadrants):
     half_z = type(a)(0.5) * z
     w = one - half_z
     cosine = w + (((one - w) - half_z) + (z * z * _polynomial(z, c.cos) - r * r_low))
-    y = _select(quadrant & 1 == 0, sine, cosine)
-    y = _select(quadrant & 2 == 0, y, -y)
+    y = _select(_integer(a, quadrant & 1) == 0, sine, cosine)
+    y = _select(_integer(a, quadrant & 2) == 0, y, -y)
     return _select(a <= c.angle_high, y, type(a)(np.nan))
 
 
