@@ -10,12 +10,20 @@ from typing import Any
 import numpy as np
 
 from ..checks import FloatArray, choice, describe
+from ..engines import ACTIVATIONS
 from ..network import Network
 from .layers import Layer, build, check_total
 
 #: scikit-learn's names of what has another name here.
 NAMES = {"logistic": "sigmoid"}
-HIDDEN = ("identity", "logistic", "tanh", "relu")
+#: scikit-learn's four activations of hidden layers, and the others that its estimators have here.
+HIDDEN = (
+    "identity",
+    "logistic",
+    "tanh",
+    "relu",
+    *(name for name in ACTIVATIONS if name not in ("identity", "sigmoid", "tanh", "relu")),
+)
 OUTPUTS = ("identity", "logistic", "softmax")
 
 

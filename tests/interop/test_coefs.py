@@ -84,6 +84,17 @@ def test_a_fitted_regressor_predicts_the_same() -> None:
     assert (gap <= 2 * forward_bounds(trace).x[-1]).all()
 
 
+@pytest.mark.filterwarnings("ignore:max_iter")
+def test_activations_that_only_the_estimators_here_have() -> None:
+    ours = pytest.importorskip("loopbp.interop.sklearn", reason="needs scikit-learn")
+    random = np.random.default_rng(5)
+    X, y = random.standard_normal((40, 3)), np.arange(40) % 3
+    fitted = ours.MLPClassifier((5,), activation="gelu", max_iter=2).fit(X, y)
+    net = from_sklearn(fitted)
+    assert (net.hidden, net.output) == (("gelu",), "softmax")
+    assert net.predict(X).tobytes() == fitted.predict_proba(X).tobytes()
+
+
 def test_what_has_no_counterpart_is_refused() -> None:
     with pytest.raises(TypeError, match=r"est: expected a fitted .* which has no coefs_"):
         from_sklearn(SimpleNamespace(activation="relu"))

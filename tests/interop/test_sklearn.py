@@ -226,7 +226,6 @@ def test_early_stopping_weighs_its_score_as_theirs_does(kind):
     [
         (np.ones(N - 1), r"sample_weight: expected shape \(41,\), one number per example; got"),
         (np.ones((N, 1)), r"expected shape \(41,\)"),
-        (1.0, r"expected shape \(41,\)"),
         (-np.ones(N), "sample_weight: expected numbers ≥ 0; got -1"),
         (np.zeros(N), "sample_weight: expected a number > 0 among them; every weight is zero"),
         (np.full(N, np.nan), "sample_weight: expected finite"),
@@ -250,12 +249,32 @@ def test_a_batch_in_which_no_example_counts_is_refused():
         model.fit(X, y, sample_weight=importance)
 
 
+def test_one_number_is_the_weight_of_every_example():
+    ours, their, X, y = problem("three classes")
+    a, b = (one(3, random_state=0, alpha=2, solver="sgd", max_iter=3) for one in (ours, their))
+    assert_close(a.fit(X, y, sample_weight=0.5), b.fit(X, y, sample_weight=0.5), atol=1e-13)
+
+
 def test_three_classes_are_stratified_where_examples_are_held_out():
     X = np.random.default_rng(0).normal(size=(60, 2))
     y = np.repeat([0, 1, 2], [30, 20, 10])
     options = {"early_stopping": True, "validation_fraction": 0.2, "max_iter": 1}
     model = MLPClassifier(3, **options, random_state=0).fit(X, y)
     assert model._training.Y.sum(axis=0).tolist() == [24, 16, 8]
+
+
+@pytest.mark.parametrize(
+    "classes", [np.arange(60) % 10, np.r_[7, np.arange(59) % 3]], ids=["many", "a single example"]
+)
+def test_what_cannot_be_stratified_is_split_as_theirs(classes):
+    """6 examples are held out: too few for 10 classes, and one class has nothing to share out."""
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    options = {"early_stopping": True, "solver": "sgd", "max_iter": 3, "random_state": 0}
+    a = MLPClassifier(3, **options).fit(X, classes)
+    b = theirs.MLPClassifier(3, **options).fit(X, classes)
+    assert len(a._training.Y) == 54
+    assert a.validation_scores_ == b.validation_scores_
+    assert_close(a, b, atol=1e-13)
 
 
 def test_warm_start_is_theirs_and_goes_on():

@@ -17,23 +17,11 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...checks import FloatArray, choice, describe, finite, flag, integer, numeric, real
-from ...engines import ACTIVATIONS
 from ...network import Network
 from ...optimizers import SGD, Adam, Optimizer
 from ...report import GradientReport, gradient_report
+from ..coefs import HIDDEN, NAMES
 from . import run
-
-#: Names of theirs for what has another name here.
-NAMES = {"logistic": "sigmoid"}
-
-#: The activations by the estimators' names: scikit-learn's four, and the others of this package.
-HIDDEN = (
-    "identity",
-    "logistic",
-    "tanh",
-    "relu",
-    *(name for name in ACTIVATIONS if name not in ("identity", "sigmoid", "tanh", "relu")),
-)
 
 #: The loss that an output activation goes with, so that δ = x − y.
 LOSSES = {
@@ -154,7 +142,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]
             Finite numbers; float32 stays float32, everything else becomes float64.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The classes (an indicator matrix for several labels), or the numbers to predict.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : array-like of shape (n_samples,) or float, default=None
             What each example counts for, c ≥ 0; not all of them 0. The loss of a mini-batch is
             Σ c f / Σ c + α/2 Σ w² / Σ c, and without them every c is 1.
 
@@ -498,6 +486,8 @@ def _importance(sample_weight: ArrayLike | None, examples: int) -> FloatArray | 
     if sample_weight is None:
         return None
     given = finite("sample_weight", numeric("sample_weight", sample_weight), np.dtype(np.float64))
+    if given.ndim == 0:
+        given = np.full(examples, given)
     if given.shape != (examples,):
         raise ValueError(
             f"sample_weight: expected shape ({examples},), one number per example; got "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Self
 
 import numpy as np
@@ -29,7 +30,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     - No sparse X; `sample_weight` is not negative.
     - `momentum` is less than 1. Adam's `epsilon` stands beside √v̂, as in the paper, and not
       beside √v.
-    - The split of `early_stopping` is stratified for more than two classes too.
+    - The split of `early_stopping` is stratified for more than two classes too, unless a class has
+      a single example or the parts are too small for all classes.
     - `loss_` takes the term of `alpha` from Σ w² before and after an epoch, not at every step.
     - Numbers that stop being finite end `fit` with a `ValueError` in the epoch where it happens.
     - `activation` may also be another one of `loopbp.Network`, such as "gelu".
@@ -136,7 +138,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             Finite numbers.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Their classes.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : array-like of shape (n_samples,) or float, default=None
             What each example counts for, as in `fit`.
         classes : array-like of shape (n_classes,), default=None
             All classes that will ever come; needed in the first call.
@@ -240,7 +242,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _strata(self, Y: FloatArray) -> NDArray[Any] | None:
         classes = {"binary": Y.ravel(), "multiclass": Y.argmax(axis=1)}
-        return classes.get(self._label_binarizer.y_type_)
+        strata = classes.get(self._label_binarizer.y_type_)
+        if strata is None:
+            return None
+        _, counts = np.unique(strata, return_counts=True)
+        held_out = math.ceil(self.validation_fraction * len(strata))
+        can_be_split = counts.min() > 1 and len(counts) <= min(held_out, len(strata) - held_out)
+        return strata if can_be_split else None
 
     def _score(self, outputs: FloatArray, Y: FloatArray, importance: FloatArray | None) -> float:
         """The share of examples whose class, or whose labels all, are right."""

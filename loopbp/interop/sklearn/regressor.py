@@ -123,7 +123,7 @@ feature_names_in_, n_layers_, n_outputs_, out_activation_, gradient_report_
             Finite numbers.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The numbers to predict.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : array-like of shape (n_samples,) or float, default=None
             What each example counts for, as in `fit`.
 
         Returns
