@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from ..checks import FloatArray, choice, describe, integer, matrix, numeric, real
 from ..network import REDUCTIONS, Network
 from ..trace import Trace
-from . import multiples, submission, unasked
+from . import multiples, names, submission, unasked
 from .catalogue import Case
 from .diagnosis import Departure, Diagnosis, Row, between, largest_between
 from .problem import Quantity, bounded_problem
@@ -80,10 +80,11 @@ class Examiner:
         self.check(weights=weights, examples=examples, decimals=decimals)
         W = [np.asarray(w, np.float64) for w in self._net.W]
         inputs = np.asarray(self._X, np.float64)
-        if isinstance(computed, list):
+        if isinstance(computed, list) and all(isinstance(one, Given) for one in computed):
             return self._best(submission.aligned(computed, W, decimals, inputs))
+        arrays, unknown = submission.flattened(_arrays(computed))
         found = submission.readings(
-            submission.flattened(_arrays(computed)),
+            arrays,
             self.case,
             W,
             weights=weights,
@@ -91,7 +92,12 @@ class Examiner:
             decimals=decimals,
             inputs=inputs,
         )
-        return self._best(found)
+        diagnosis = self._best(found)
+        return replace(
+            diagnosis,
+            left_out=tuple(map(names.shown, unknown)),
+            notes=(*names.unknown(unknown), *diagnosis.notes),
+        )
 
     @staticmethod
     def check(*, weights: str, examples: str, decimals: int | None) -> None:
@@ -113,7 +119,7 @@ class Examiner:
         perhaps = [one for one in comparisons if not one.submission.proven]
         unclear = next((one for one in perhaps if explanations(one, [()])), None)
         for candidates in self._candidates():
-            for _, alike in groupby(proven, lambda one: one.submission.level):
+            for _, alike in groupby(proven, _strictness):
                 best = [(one, explanations(one, candidates)) for one in alike]
                 best = [(one, ways) for one, ways in best if ways]
                 if best:
@@ -302,6 +308,11 @@ def _reach(comparison: Comparison) -> tuple[int, int]:
     with np.errstate(all="ignore"):
         wrong = [int(comparison.departing(given, NONE).sum()) for given in comparison.given]
     return next((k for k, count in enumerate(wrong) if count), len(wrong)), -sum(wrong)
+
+
+def _strictness(comparison: Comparison) -> tuple[int, bool]:
+    """What readings have in common that are asked together."""
+    return comparison.submission.level, comparison.submission.apart
 
 
 def _key(way: Explanation) -> tuple[tuple[str, tuple[int, ...]], ...]:
