@@ -131,7 +131,11 @@ class Examiner:
             return replace(self._diagnosis(unclear, []), unclear=True)
         furthest = max(proven, key=_reach)
         # To a few decimals, what has decayed is often a multiple as well.
-        observed = unasked.observations(furthest) or multiples.observations(furthest)
+        observed = (
+            _gradients_as_weights(furthest)
+            or unasked.observations(furthest)
+            or multiples.observations(furthest)
+        )
         return replace(self._diagnosis(furthest, []), observations=tuple(observed))
 
     def _candidates(self) -> Iterator[list[Explanation]]:
@@ -145,7 +149,11 @@ class Examiner:
         if not one.given:
             raise ValueError("computed: expected results of backpropagation; got the old weights")
         if self._eta is None and any(given.quantity.kind == "W_new" for given in one.given):
-            raise ValueError("eta: expected the learning rate, since there are updated weights")
+            called = next(given.name for given in one.given if given.quantity.kind == "W_new")
+            raise ValueError(
+                "eta: expected the learning rate, since there are updated weights; got "
+                f"{called} (gradients are called dW1, db1, …)"
+            )
         student = self._student(one.unit_dtype)
         has_delta = any(given.quantity.kind == "delta" for given in one.given)
         mean = self.case.reduction == "mean" and self.case.N > 1
@@ -308,6 +316,26 @@ def _reach(comparison: Comparison) -> tuple[int, int]:
     with np.errstate(all="ignore"):
         wrong = [int(comparison.departing(given, NONE).sum()) for given in comparison.given]
     return next((k for k, count in enumerate(wrong) if count), len(wrong)), -sum(wrong)
+
+
+def _gradients_as_weights(comparison: Comparison) -> list[str]:
+    """Names of new weights under which the right gradients stand, where no other one is wrong."""
+    found = []
+    for one in sorted(comparison.given, key=lambda given: given.quantity.l):
+        quantity = one.quantity
+        if quantity.kind == "W_new":
+            one = replace(one, quantity=quantity._replace(kind="grad"))
+        with np.errstate(all="ignore"):
+            if comparison.departing(one, NONE).any():
+                return []
+        if quantity.kind == "W_new":
+            found.append(one.name)
+    if not found:
+        return []
+    return [
+        f"{', '.join(found)} are the right gradients, under names that mean updated weights here "
+        "(gradients are called dW1, db1, …)"
+    ]
 
 
 def _strictness(comparison: Comparison) -> tuple[int, bool]:

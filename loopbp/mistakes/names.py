@@ -181,7 +181,7 @@ def hint(text: str) -> str:
     word = key(text)
     known = [spelling for spelling in _TABLE if len(spelling) >= LEAST_LETTERS]
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
-    if len(word) < LEAST_LETTERS or word in _BY_OUTPUT or not near:
+    if len(word) < LEAST_LETTERS or not near:
         return ""
     return f" (did you mean {near[0]}{''.join(_NUMBER.findall(text)[:1]) or '0'}?)"
 

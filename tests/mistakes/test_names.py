@@ -7,8 +7,9 @@ import pytest
 from problems import Problem
 
 import loopbp
-from loopbp.mistakes import names
+from loopbp.mistakes import Examiner, names
 from loopbp.mistakes.names import parse
+from loopbp.mistakes.submission import flattened, readings
 
 PROBLEM = Problem((4, 5, 3, 2), ("sigmoid", "tanh"), "softmax", "cross_entropy", 6, "float64", 1)
 
@@ -90,6 +91,7 @@ def test_names_are_understood(text, kind, bias, number):
         ("dh1", "a derivative by x"),
         ("dx1", "a derivative by x"),
         ("vW1", "got 'vW1'; expected"),
+        ("new1", "got 'new1'; expected"),
         ("W0_1", "expected one number"),
         ("W12345678", "expected one number"),
         ("\x1b[2J0", "\\x1b"),
@@ -281,8 +283,32 @@ def test_weights_and_nodes_may_be_numbered_each_on_its_own():
         name = list(arrays)[-1]
         wrong = np.asarray(arrays[name]) + 0.25
         assert not loopbp.diagnose(net, X, Y, arrays | {name: list(wrong)}).agrees
+    read = readings(flattened(first)[0], Examiner(net, X, Y).case, net.W)
+    assert {one.apart for one in read[: len(read) // 2]} == {False}  # these are asked first
+    assert {one.apart for one in read[len(read) // 2 :]} == {True}
     assert "dz1 as layer 0" in loopbp.diagnose(net, X, Y, first).notes[-1]
     unusual = loopbp.diagnose(net, X, Y, without_input | {"dW": [2 * g for g in trace.grad]})
     assert "a factor 2 too many" in unusual.summary
     with pytest.raises(ValueError, match="expected layers from 0 to 1; got 'dz7'"):
         loopbp.diagnose(net, X, Y, {"dW": list(trace.grad), "dz7": trace.delta[0]})
+
+
+def test_right_gradients_under_names_of_weights_are_recognised():
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    grad = net.backprop(X, Y).grad
+    arrays = {f"W{l}": g[1:] for l, g in enumerate(grad, 1)}
+    arrays |= {f"b{l}": g[0] for l, g in enumerate(grad, 1)}
+    found = loopbp.diagnose(net, X, Y, arrays, eta=0.1)
+    assert found.verdict == "unexplained" and len(found.observations) == 1
+    assert "W1, b1, W2, b2, W3, b3 are the right gradients" in found.summary
+    assert "updated weights here (gradients are called dW1, db1, …)" in found.summary
+    wrong = loopbp.diagnose(net, X, Y, arrays | {"b2": 3 * arrays["b2"]}, eta=0.1)
+    assert "the right gradients" not in wrong.summary
+    with pytest.raises(ValueError, match=r"eta: expected .* got W1, b1 .* called dW1, db1"):
+        loopbp.diagnose(net, X, Y, arrays)
+
+
+def test_arrays_without_names_are_refused():
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    with pytest.raises(TypeError, match="computed: expected arrays by name, .*; got list"):
+        loopbp.diagnose(net, X, Y, [X])
