@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..checks import integer
+from . import names
 from .catalogue import GRADIENT, Mistake
 from .rounding import Floats
 from .search import Explanation, Finding
@@ -84,7 +85,8 @@ class Diagnosis:
     order of computation. invisible: of a submission in which nothing is wrong, mistakes that these
     numbers would not show. notes: how the submission was read. unclear: the numbers are right if
     they were rounded, and too few to prove that; then first is None. observations: what stands out
-    in numbers that nothing explains, as that an array is 12 times the expected.
+    in numbers that nothing explains, as that an array is 12 times the expected. left_out: names of
+    arrays that were given and not compared, since the names are not understood.
     """
 
     first: Departure | None
@@ -94,6 +96,7 @@ class Diagnosis:
     notes: tuple[str, ...]
     unclear: bool = False
     observations: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -125,23 +128,27 @@ class Diagnosis:
     @property
     def summary(self) -> str:
         """The diagnosis in one line."""
-        if self.unclear:
-            return "nothing can be told: right if the numbers were rounded"
-        if self.first is None:
-            return "agrees within rounding"
-        if not self.explanations:
-            told = [f"nothing fits; first departs at {self.first.name}", *self.observations]
-            return "; ".join(told)
         ways = [", and ".join(named(finding) for finding in way) for way in self.explanations]
-        return "; or ".join(ways)
+        return self._told("; or ".join(ways))
 
     @property
     def brief(self) -> str:
         """The diagnosis in few words: names of the catalogue, and where they were made."""
-        if not self.explanations:
-            return self.summary
         ways = [" + ".join(_tag(finding) for finding in way) for way in self.explanations]
-        return "  or  ".join(ways)
+        return self._told("  or  ".join(ways))
+
+    def _told(self, explained: str) -> str:
+        """A line with these explanations, or the verdict; and what was not compared."""
+        told = [explained]
+        if self.unclear:
+            told = ["nothing can be told: right if the numbers were rounded"]
+        elif self.first is None:
+            told = ["agrees within rounding"]
+        elif not self.explanations:
+            told = [f"nothing fits; first departs at {self.first.name}", *self.observations]
+        if self.left_out:
+            told.append(f"not compared: {names.listed(self.left_out)}")
+        return "; ".join(told)
 
     def to_text(self, width: int = WIDTH) -> str:
         """For a terminal: lines of at most `width` characters, 40 or more, where words allow."""
@@ -186,7 +193,8 @@ class Diagnosis:
             )
         if self.first is None:
             count = sum(row.entries for row in self.rows)
-            return f"Nothing is wrong: all {count:,} numbers agree within rounding."
+            which = " that were compared" if self.left_out else ""
+            return f"Nothing is wrong: all {count:,} numbers{which} agree within rounding."
         if not self.explanations:
             return (
                 "Something is wrong, and no mistake of the catalogue, alone or together with "

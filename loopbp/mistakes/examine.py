@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from ..checks import FloatArray, choice, describe, integer, matrix, numeric, real
 from ..network import REDUCTIONS, Network
 from ..trace import Trace
-from . import multiples, submission, unasked
+from . import multiples, names, submission, unasked
 from .catalogue import Case
 from .diagnosis import Departure, Diagnosis, Row, between, largest_between
 from .problem import Quantity, bounded_problem
@@ -80,10 +80,11 @@ class Examiner:
         self.check(weights=weights, examples=examples, decimals=decimals)
         W = [np.asarray(w, np.float64) for w in self._net.W]
         inputs = np.asarray(self._X, np.float64)
-        if isinstance(computed, list):
+        if isinstance(computed, list) and all(isinstance(one, Given) for one in computed):
             return self._best(submission.aligned(computed, W, decimals, inputs))
+        arrays, unknown = submission.flattened(_arrays(computed))
         found = submission.readings(
-            submission.flattened(_arrays(computed)),
+            arrays,
             self.case,
             W,
             weights=weights,
@@ -91,7 +92,12 @@ class Examiner:
             decimals=decimals,
             inputs=inputs,
         )
-        return self._best(found)
+        diagnosis = self._best(found)
+        return replace(
+            diagnosis,
+            left_out=tuple(map(names.shown, unknown)),
+            notes=(*names.unknown(unknown), *diagnosis.notes),
+        )
 
     @staticmethod
     def check(*, weights: str, examples: str, decimals: int | None) -> None:
@@ -113,7 +119,7 @@ class Examiner:
         perhaps = [one for one in comparisons if not one.submission.proven]
         unclear = next((one for one in perhaps if explanations(one, [()])), None)
         for candidates in self._candidates():
-            for _, alike in groupby(proven, lambda one: one.submission.level):
+            for _, alike in groupby(proven, _strictness):
                 best = [(one, explanations(one, candidates)) for one in alike]
                 best = [(one, ways) for one, ways in best if ways]
                 if best:
@@ -125,7 +131,11 @@ class Examiner:
             return replace(self._diagnosis(unclear, []), unclear=True)
         furthest = max(proven, key=_reach)
         # To a few decimals, what has decayed is often a multiple as well.
-        observed = unasked.observations(furthest) or multiples.observations(furthest)
+        observed = (
+            _gradients_as_weights(furthest)
+            or unasked.observations(furthest)
+            or multiples.observations(furthest)
+        )
         return replace(self._diagnosis(furthest, []), observations=tuple(observed))
 
     def _candidates(self) -> Iterator[list[Explanation]]:
@@ -139,7 +149,11 @@ class Examiner:
         if not one.given:
             raise ValueError("computed: expected results of backpropagation; got the old weights")
         if self._eta is None and any(given.quantity.kind == "W_new" for given in one.given):
-            raise ValueError("eta: expected the learning rate, since there are updated weights")
+            called = next(given.name for given in one.given if given.quantity.kind == "W_new")
+            raise ValueError(
+                "eta: expected the learning rate, since there are updated weights; got "
+                f"{called} (gradients are called dW1, db1, …)"
+            )
         student = self._student(one.unit_dtype)
         has_delta = any(given.quantity.kind == "delta" for given in one.given)
         mean = self.case.reduction == "mean" and self.case.N > 1
@@ -302,6 +316,31 @@ def _reach(comparison: Comparison) -> tuple[int, int]:
     with np.errstate(all="ignore"):
         wrong = [int(comparison.departing(given, NONE).sum()) for given in comparison.given]
     return next((k for k, count in enumerate(wrong) if count), len(wrong)), -sum(wrong)
+
+
+def _gradients_as_weights(comparison: Comparison) -> list[str]:
+    """Names of new weights under which the right gradients stand, where no other one is wrong."""
+    found = []
+    for one in sorted(comparison.given, key=lambda given: given.quantity.l):
+        quantity = one.quantity
+        if quantity.kind == "W_new":
+            one = replace(one, quantity=quantity._replace(kind="grad"))
+        with np.errstate(all="ignore"):
+            if comparison.departing(one, NONE).any():
+                return []
+        if quantity.kind == "W_new":
+            found.append(one.name)
+    if not found:
+        return []
+    return [
+        f"{', '.join(found)} are the right gradients, under names that mean updated weights here "
+        "(gradients are called dW1, db1, …)"
+    ]
+
+
+def _strictness(comparison: Comparison) -> tuple[int, bool]:
+    """What readings have in common that are asked together."""
+    return comparison.submission.level, comparison.submission.apart
 
 
 def _key(way: Explanation) -> tuple[tuple[str, tuple[int, ...]], ...]:

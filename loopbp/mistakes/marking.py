@@ -22,7 +22,7 @@ from .examine import Examiner
 
 COLUMNS = (
     "submission", "verdict", "mistakes", "layers", "alternatives", "first", "place", "expected",
-    "got", "ulps", "problem", "observations",
+    "got", "ulps", "problem", "observations", "not_compared",
 )  # fmt: skip
 #: What a spreadsheet takes for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -60,6 +60,7 @@ class Marked:
             " + ".join(f.mistake.name for f in way) for way in found.explanations[1:]
         )
         row["observations"] = _harmless(" | ".join(found.observations))
+        row["not_compared"] = _harmless(", ".join(found.left_out))
         if found.first is not None:
             first = found.first
             row |= {
@@ -102,6 +103,7 @@ def table(marked: Iterable[Marked]) -> str:
 
     observations : of a submission that nothing explains, what stands out in it, as
     `Diagnosis.observations`; several are separated by " | ", as the alternatives are.
+    not_compared : the names of arrays that are not understood, as `Diagnosis.left_out`.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

@@ -7,13 +7,15 @@ and so on) have gone:
 
 | quantity | words |
 |---|---|
-| S | S, z, u, f, sum, pre, preactivation |
-| x | x, a, h, y, activation, output |
-| δ | delta, δ, d, and derivatives by S: dz, dS, du, df, z.grad, ∂ℓ/∂f, … |
-| ∂f/∂w | grad, and derivatives by w: dW, W.grad, weight.grad, coef_grads, ∂ℓ/∂Ω, … |
+| S | S, z, u, f, sum, pre, preactivation; of the last layer: logits, scores |
+| x | x, a, h, y, activation, output; of the last layer: probs, y_hat |
+| δ | delta, δ, d, and derivatives by S: dz, dS, du, df, z.grad, dlogits, ∂ℓ/∂f, … |
+| ∂f/∂w | grad, and derivatives by w: dW, W.grad, nabla_w, weight.grad, coef_grads, ∂ℓ/∂Ω, … |
 | ∂f/∂w_0j | derivatives by the bias: db, bias.grad, intercept_grads, ∂ℓ/∂β, … |
-| new w | W, weight, coefs_, Ω; also with _new, new_, _after, updated |
+| new w | W, weight, kernel, Theta, coefs_, Ω; also with _new, new_, _after, updated |
 | new w_0j | b, bias, intercepts_, β; likewise |
+
+Derivatives by x, as dA or dh, are no such quantity; they are left out, as unknown names are.
 """
 
 from __future__ import annotations
@@ -37,14 +39,23 @@ IGNORED = frozenset(
 
 #: Characters of a name.
 LONGEST = 80
+#: Letters of a word from which on another can be taken for its misspelling.
+LEAST_LETTERS = 4
+#: Names that are listed where they are not understood; the others are counted.
+MOST_SHOWN = 8
 
-_SUMS = ("s", "z", "u", "f", "sum", "sums", "pre", "preactivation", "preactivations")
+_SUMS = ("s", "z", "zs", "u", "f", "sum", "sums", "pre", "preactivation", "preactivations")
 _OUTPUTS = ("x", "a", "h", "y", "activation", "activations", "output", "outputs", "out")
-_WEIGHTS = ("w", "weight", "weights", "omega", "coef", "coefs")
+_LAST_SUMS = ("logit", "logits", "score", "scores")
+_LAST_OUTPUTS = ("prob", "probs", "probabilities", "yhat")
+_WEIGHTS = ("w", "weight", "weights", "omega", "coef", "coefs", "kernel", "theta")
 _BIASES = ("b", "bias", "biases", "beta", "intercept", "intercepts")
 #: Whether the notation that uses this word stores weights as (to, from).
-_OUTWARD = {"weight": True, "omega": True, "coef": False, "coefs": False}
-_BY = ("d{}", "dfd{}", "dld{}", "ded{}", "dlossd{}", "grad{}", "{}grad", "{}grads", "{}gradient")
+_OUTWARD = {"weight": True, "omega": True, "coef": False, "coefs": False, "kernel": False}
+_BY = (
+    "d{}", "dfd{}", "dld{}", "ded{}", "djd{}", "dcd{}", "dlossd{}", "dcostd{}", "nabla{}",
+    "grad{}", "gradient{}", "{}grad", "{}grads", "{}gradient", "{}gradients",
+)  # fmt: skip
 _NEW = ("{}new", "new{}", "{}after", "{}updated", "updated{}", "{}next")
 _GREEK = str.maketrans(
     {"δ": "delta", "Δ": "delta", "Ω": "omega", "ω": "omega", "β": "beta", "∂": "d", "ℓ": "l"}
@@ -58,13 +69,14 @@ class Words(NamedTuple):
 
     kind: S, x, delta, grad or W_new; bias: of the biases alone; outward: whether an array of
     weights is stored (to, from), None where the words do not say; bare: weights that are not said
-    to be the new ones.
+    to be the new ones; last: without a number it is the last layer.
     """
 
     kind: str
     bias: bool = False
     outward: bool | None = None
     bare: bool = False
+    last: bool = False
 
 
 class Name(NamedTuple):
@@ -78,10 +90,14 @@ class Name(NamedTuple):
 def _table() -> dict[str, Words]:
     """Every spelling that is understood."""
     table = {word: Words("S") for word in _SUMS} | {word: Words("x") for word in _OUTPUTS}
+    table |= {word: Words("x", last=True) for word in _LAST_OUTPUTS}
     table |= dict.fromkeys(("delta", "deltas", "d"), Words("delta"))
     table |= dict.fromkeys(("grad", "grads", "gradient", "gradients", "g"), Words("grad"))
     for word in _SUMS:
         table |= {form.format(word): Words("delta") for form in _BY}
+    for word in _LAST_SUMS:
+        table[word] = Words("S", last=True)
+        table |= {form.format(word): Words("delta", last=True) for form in _BY}
     for word in _WEIGHTS:
         outward = _OUTWARD.get(word)
         table |= {form.format(word): Words("grad", outward=outward) for form in _BY}
@@ -91,10 +107,14 @@ def _table() -> dict[str, Words]:
         table |= {form.format(word): Words("grad", bias=True) for form in _BY}
         table |= {form.format(word): Words("W_new", bias=True) for form in _NEW}
         table[word] = Words("W_new", bias=True, bare=True)
-    return table
+    return table | {"gw": Words("grad"), "gb": Words("grad", bias=True)}
 
 
 _TABLE = _table()
+_BY_OUTPUT = frozenset(
+    form.format(word) for word in (*_OUTPUTS, *_LAST_OUTPUTS, "hidden") for form in _BY
+) - set(_TABLE)
+_GROUPS = {"S": "sums", "delta": "sums", "grad": "weights", "W_new": "weights", "x": "outputs"}
 
 
 def key(text: str) -> str:
@@ -105,8 +125,8 @@ def key(text: str) -> str:
 
 
 def lookup(text: str) -> Words | None:
-    """What the words mean; None for those that are not known."""
-    return _TABLE.get(key(text))
+    """What the words mean; None for those that are not known, or are not fit to be shown."""
+    return _TABLE.get(key(text)) if text.isprintable() and len(text) <= LONGEST else None
 
 
 def ignored(text: str) -> bool:
@@ -115,19 +135,12 @@ def ignored(text: str) -> bool:
 
 
 def parse(text: str) -> Name:
-    """The name's words and number; `ValueError` names the nearest spelling that is understood.
-
-    A name is shown to people: it has to be short, and without characters that a terminal obeys.
-    """
-    words = lookup(text) if text.isprintable() and len(text) <= LONGEST else None
+    """The name's words and number; `ValueError` names a near spelling that is understood."""
+    words = lookup(text)
     numbers = _NUMBER.findall(unicodedata.normalize("NFKC", text))
     if words is None:
-        near = difflib.get_close_matches(key(text), _TABLE, n=1, cutoff=0.6)
-        number = numbers[0] if numbers else "0"
-        hint = f"; did you mean {near[0]}{number}?" if near else ""
-        raise ValueError(
-            f"computed: got {shorten(repr(text))}{hint or ';'} expected names as {EXAMPLES}"
-        )
+        why = ", a derivative by x" if key(text) in _BY_OUTPUT else hint(text)
+        raise ValueError(f"computed: got {shorten(repr(text))}{why}; expected names as {EXAMPLES}")
     if len(numbers) > 1 or any(len(number) > 6 for number in numbers):
         raise ValueError(
             f"computed: expected one number, the layer, in the name; got {shorten(repr(text))}"
@@ -135,52 +148,116 @@ def parse(text: str) -> Name:
     return Name(text, words, int(numbers[0]) if numbers else None)
 
 
-def layers(names: Sequence[Name], L: int) -> list[dict[str, int]]:
-    """The layer of each name, as the legend counts, by its text: each way to number them.
+def shown(text: str) -> str:
+    """A stranger's name as people are shown it: short, and nothing that a terminal obeys."""
+    return text if text.isprintable() and len(text) <= LONGEST else shorten(repr(text))
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Strangers' names on a line; of many, the first."""
+    more = len(texts) - MOST_SHOWN
+    return ", ".join(texts[:MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def unknown(texts: Sequence[str]) -> list[str]:
+    """A sentence for names that are derivatives by x, and one for those that are not understood."""
+    by_output = [shown(text) for text in texts if key(text) in _BY_OUTPUT]
+    others = [text for text in texts if key(text) not in _BY_OUTPUT]
+    told = []
+    if by_output:
+        told.append(f"not compared: {listed(by_output)}, since derivatives by x are not")
+    if others:
+        hinted = [f"{shown(text)}{hint(text)}" for text in others[:MOST_SHOWN]]
+        names = listed(hinted + others[MOST_SHOWN:])
+        told.append(f"not compared: {names}, since such names are not known")
+    return told
+
+
+def hint(text: str) -> str:
+    """` (did you mean delta1?)`, where a spelling that is understood is near; else nothing.
+
+    Words of few letters are near to each other and mean other things: dA is no misspelt d.
+    """
+    word = key(text)
+    known = [spelling for spelling in _TABLE if len(spelling) >= LEAST_LETTERS]
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
+    if len(word) < LEAST_LETTERS or not near:
+        return ""
+    return f" (did you mean {near[0]}{''.join(_NUMBER.findall(text)[:1]) or '0'}?)"
+
+
+class Numbering(NamedTuple):
+    """The layer of each name, as the legend counts.
+
+    apart: weights, sums and outputs are not numbered in the way that their numbers together
+    suggest first; where that way explains the numbers, this one is not asked.
+    """
+
+    layers: dict[str, int]
+    apart: bool
+
+
+def layers(names: Sequence[Name], L: int) -> list[Numbering]:
+    """Each way to number the names, the usual ones first.
 
     S, δ, gradients and weights of the first layer of weights may be numbered 0, or 1, or (as in a
-    container of layers and activations) as L increasing numbers; there are two ways where neither
-    0 nor L is among the numbers. Outputs are numbered from 0, the input, to L, or all from 1.
+    container of layers and activations) as L increasing numbers. S and δ may be numbered on their
+    own, also from 2, with the outputs that they belong to. Outputs are numbered from 0, the input,
+    to L, or from 1, or from 0 without the input.
     Raises `ValueError` for numbers that the network has not.
     """
-    found = []
-    for others in _others(names, L):
-        way = _outputs(names, L) | others
-        for name in names:
-            most = L if name.words.kind == "x" else L - 1
-            if not 0 <= way[name.text] <= most:
-                raise ValueError(
-                    f"computed: expected layers from 0 to {most}; got {shorten(repr(name.text))}"
-                )
-        found.append(way)
-    return found
-
-
-def _outputs(names: Sequence[Name], L: int) -> dict[str, int]:
-    """The layers of x; without a number it is the last."""
-    given = {
-        name.text: L if name.number is None else name.number
-        for name in names
-        if name.words.kind == "x"
-    }
-    first = 1 if L + 1 in given.values() and 0 not in given.values() else 0
-    return {text: number - first for text, number in given.items()}
-
-
-def _others(names: Sequence[Name], L: int) -> list[dict[str, int]]:
-    """The layers of S, δ, gradients and weights."""
-    given: dict[str, int] = {}
+    fixed = {name.text: layer for name in names if (layer := _fixed(name, L)) is not None}
+    groups: dict[str, dict[str, int]] = {"weights": {}, "sums": {}, "outputs": {}}
     for name in names:
-        if name.words.kind == "x":
-            continue
-        if name.number is None and L > 1:
+        if name.text not in fixed:
+            groups[_GROUPS[name.words.kind]][name.text] = name.number or 0
+    weights, sums, outputs = groups.values()
+    together = _ways(weights | sums, L, (0, 1))
+    others = together + [
+        by for w in _ways(weights, L, (0, 1)) for s in _ways(sums, L, (0, 1, 2))
+        if (by := w | s) not in together
+    ]  # fmt: skip
+    for given, ways, most in ((weights | sums, others, L - 1), (outputs, _outputs(outputs, L), L)):
+        if not ways:
+            text = next((t for t, n in given.items() if not 0 <= n <= most), next(iter(given)))
             raise ValueError(
-                f"computed: expected the layer in the name, from 0 to {L - 1}; got "
-                f"{shorten(repr(name.text))}"
+                f"computed: expected layers from 0 to {most}; got {shorten(repr(text))}"
             )
-        given[name.text] = name.number or 0
+    found = [
+        Numbering(
+            {name.text: (by | to | fixed)[name.text] for name in names},
+            by not in together or k > 0,
+        )
+        for k, to in enumerate(_outputs(outputs, L))
+        for by in others
+    ]
+    return sorted(found, key=lambda one: one.apart)
+
+
+def _fixed(name: Name, L: int) -> int | None:
+    """The layer of a name without a number: the last of outputs and of what says so."""
+    if name.number is not None:
+        return None
+    if name.words.kind == "x":
+        return L
+    if name.words.last or L == 1:
+        return L - 1
+    raise ValueError(
+        f"computed: expected the layer in the name, from 0 to {L - 1}; got "
+        f"{shorten(repr(name.text))}"
+    )
+
+
+def _outputs(given: dict[str, int], L: int) -> list[dict[str, int]]:
+    """The layers of x."""
+    ways = [{text: n - first for text, n in given.items()} for first in (0, 1, -1)]
+    return [way for way in ways if all(0 <= l <= L for l in way.values())][: 3 if given else 1]
+
+
+def _ways(given: dict[str, int], L: int, firsts: Sequence[int]) -> list[dict[str, int]]:
+    """The layers of weights or of sums, whose first may have one of these numbers."""
     numbers = sorted(set(given.values()))
     if len(numbers) == L:
         return [{text: numbers.index(number) for text, number in given.items()}]
-    firsts = [0] if 0 in numbers or not numbers else [1] if L in numbers else [0, 1]
-    return [{text: number - first for text, number in given.items()} for first in firsts]
+    ways = [{text: n - first for text, n in given.items()} for first in firsts]
+    return [way for way in ways if all(0 <= l < L for l in way.values())][: 3 if given else 1]

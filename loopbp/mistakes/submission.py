@@ -99,7 +99,7 @@ class Submission:
 
     unit_dtype: the dtype with the fewest digits that the numbers were computed in; proven: whether
     the numbers prove that they were rounded as they are read; level: how many ways to read the
-    digits are stricter.
+    digits are stricter; apart: as in `names.Numbering`.
     """
 
     given: list[Given]
@@ -108,6 +108,7 @@ class Submission:
     reading: str = ""
     proven: bool = True
     level: int = 0
+    apart: bool = False
 
     @property
     def whole(self) -> bool:
@@ -127,23 +128,33 @@ class Layout:
         return f"weights as {weights}, examples as {'columns' if self.columns else 'rows'}"
 
 
-def flattened(computed: Mapping[Any, Any]) -> dict[str, NDArray[Any]]:
-    """Arrays by name; a list of arrays is numbered by layer.
+def flattened(computed: Mapping[Any, Any]) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """Arrays by name, a list of arrays numbered by layer; and the names that are not understood.
 
-    Raises `TypeError` for what is no array of real numbers.
+    Raises `TypeError` for what is no array of real numbers under a name that is understood, and
+    `ValueError` where no name is.
     """
     found: dict[str, NDArray[Any]] = {}
+    unknown: list[str] = []
     for name, value in computed.items():
         if not isinstance(name, str):
             raise TypeError(f"computed: expected names of arrays; got {describe(name)}")
-        if isinstance(value, list | tuple) and not any(c.isdecimal() for c in name):
+        several = isinstance(value, list | tuple) and not any(c.isdecimal() for c in name)
+        if names.ignored(name) and not several:
+            continue
+        if names.lookup(name) is None:
+            unknown.append(name)
+        elif several and not names.parse(name).words.last:
             for l, part in enumerate(value):
                 found[f"{name}[{l}]"] = _array(name, part)
-        elif not names.ignored(name):
+        else:
             found[name] = _array(name, value)
-    if len(found) > MOST_ARRAYS:
-        raise ValueError(f"computed: expected at most {MOST_ARRAYS} arrays; got {len(found)}")
-    return found
+    count = len(found) + len(unknown)
+    if count > MOST_ARRAYS:
+        raise ValueError(f"computed: expected at most {MOST_ARRAYS} arrays; got {count}")
+    if unknown and not found:
+        names.parse(unknown[0])
+    return found, unknown
 
 
 def _array(name: str, value: object) -> NDArray[Any]:
@@ -178,13 +189,16 @@ def readings(
     found: list[Submission] = []
     problem: ValueError | None = None
     numberings = names.layers(parsed, case.L)
-    for layers in numberings:
+    for layers, apart in numberings:
         try:
             for layout in _layouts(parsed, layers, arrays, case, weights, examples):
                 given, notes = _aligned(parsed, layers, arrays, case, W, layout)
-                lowest = min(layers.values())
-                reading = f"{layout}, the lowest layer as {lowest}"
-                found.append(Submission(given, written[0].dtype, notes, reading))
+                lowest = f"the lowest layer as {min(layers.values())}"
+                firsts = {name.words.kind: name.text for name in reversed(parsed)}.values()
+                numbered = ", ".join(f"{text} as layer {layers[text]}" for text in firsts)
+                reading = f"{layout}, {numbered if apart else lowest}"
+                one = Submission(given, written[0].dtype, notes, reading, apart=apart)
+                found.append(one)
         except ValueError as error:  # the shapes are those of other layers
             problem = problem or error
     if not found and problem is not None:

@@ -162,6 +162,18 @@ def test_the_table_is_for_a_spreadsheet(examiner, tmp_path, monkeypatch):
     assert "not an npz file" in rows[1]["problem"]
 
 
+def test_what_was_not_compared_is_in_the_line_and_in_the_table(examiner, tmp_path):
+    right = compute(PROBLEM.network(), *PROBLEM.data())
+    np.savez(tmp_path / "a.npz", **right.arrays("grad"), detla0=np.ones(3), **{"=q": np.ones(1)})
+    marked = list(mark(examiner, [tmp_path / "a.npz"]))
+    assert marked[0].agrees
+    assert marked[0].line == "agrees within rounding; not compared: detla0, =q"
+    rows = list(csv.DictReader(io.StringIO(table(marked))))
+    assert rows[0]["not_compared"] == "detla0, =q"
+    np.savez(tmp_path / "b.npz", **right.arrays("grad"), **{"=q": np.ones(1)})
+    assert next(iter(mark(examiner, [tmp_path / "b.npz"]))).row["not_compared"] == "'=q"
+
+
 def test_an_empty_folder_and_other_files_are_refused(examiner, tmp_path):
     with pytest.raises(FileError, match="expected npz or CSV files"):
         in_folder(tmp_path)

@@ -7,8 +7,9 @@ import pytest
 from problems import Problem
 
 import loopbp
-from loopbp.mistakes import names
+from loopbp.mistakes import Examiner, names
 from loopbp.mistakes.names import parse
+from loopbp.mistakes.submission import flattened, readings
 
 PROBLEM = Problem((4, 5, 3, 2), ("sigmoid", "tanh"), "softmax", "cross_entropy", 6, "float64", 1)
 
@@ -54,6 +55,24 @@ PROBLEM = Problem((4, 5, 3, 2), ("sigmoid", "tanh"), "softmax", "cross_entropy",
         ("b1_new", "W_new", True, 1),
         ("β_1", "W_new", True, 1),
         ("intercepts_[0]", "W_new", True, 0),
+        ("nabla_w1", "grad", False, 1),
+        ("nabla_b[0]", "grad", True, 0),
+        ("dJ_dW1", "grad", False, 1),
+        ("dC/dW1", "grad", False, 1),
+        ("dL_db1", "grad", True, 1),
+        ("Theta1_grad", "grad", False, 1),
+        ("gW1", "grad", False, 1),
+        ("gb1", "grad", True, 1),
+        ("gradient_w1", "grad", False, 1),
+        ("kernel1_grad", "grad", False, 1),
+        ("bias1_grad", "grad", True, 1),
+        ("dZ1", "delta", False, 1),
+        ("dlogits", "delta", False, None),
+        ("dscores", "delta", False, None),
+        ("logits", "S", False, None),
+        ("scores", "S", False, None),
+        ("probs", "x", False, None),
+        ("y_hat", "x", False, None),
     ],
 )
 def test_names_are_understood(text, kind, bias, number):
@@ -67,7 +86,12 @@ def test_names_are_understood(text, kind, bias, number):
         ("detla0", "did you mean delta0?"),
         ("gard1", "did you mean grad1?"),
         ("weigth0.grad", "did you mean"),
-        ("qqq", "expected names as S0"),
+        ("qqq", "got 'qqq'; expected names as S0"),
+        ("dA1", "got 'dA1', a derivative by x; expected"),
+        ("dh1", "a derivative by x"),
+        ("dx1", "a derivative by x"),
+        ("vW1", "got 'vW1'; expected"),
+        ("new1", "got 'new1'; expected"),
         ("W0_1", "expected one number"),
         ("W12345678", "expected one number"),
         ("\x1b[2J0", "\\x1b"),
@@ -96,11 +120,18 @@ def test_others_are_not(text, message):
         (["a1", "a4"], 3, [[0, 3]]),
         (["grad"], 1, [[0]]),
         (["out"], 3, [[3]]),
+        (["dW0", "dW1", "dz1", "dz2"], 2, [[0, 1, 0, 1]]),
+        (["dW1", "dW2", "z2", "z3"], 2, [[0, 1, 0, 1]]),
+        (["dW0", "dW1", "dz1"], 2, [[0, 1, 1], [0, 1, 0]]),
+        (["dW1", "dW2", "z3"], 2, [[0, 1, 1]]),
+        (["a0", "a1", "dW0", "dW1"], 2, [[0, 1, 0, 1], [1, 2, 0, 1]]),
+        (["x0", "x1", "x2"], 2, [[0, 1, 2]]),
+        (["dz1", "logits", "probs"], 3, [[1, 2, 3], [0, 2, 3]]),
     ],
 )
 def test_layers_are_counted_as_people_count(texts, L, expected):
     found = names.layers([parse(text) for text in texts], L)
-    assert [list(way.values()) for way in found] == expected
+    assert [list(way.layers.values()) for way in found] == expected
 
 
 def computed(way: str) -> dict[str, object]:
@@ -199,3 +230,85 @@ def test_what_stands_beside_the_results_is_passed_over():
     trace = net.backprop(X, Y)
     beside = {"X": X, "Y": Y, "loss": np.array(7.0), "eta": np.array(0.1)}
     assert loopbp.diagnose(net, X, Y, beside | {"grad0": trace.grad[0]}).agrees
+
+
+def test_the_last_layer_needs_no_number():
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    trace = net.backprop(X, Y)
+    last = {"logits": trace.S[2], "probs": trace.x[3], "dlogits": trace.delta[2]}
+    found = loopbp.diagnose(net, X, Y, last)
+    assert found.agrees
+    assert [(row.quantity, row.layer) for row in found.rows] == [("S", 2), ("x", 3), ("delta", 2)]
+    for name, value in last.items():
+        assert not loopbp.diagnose(net, X, Y, last | {name: value + 1}).agrees
+
+
+def test_unknown_names_are_left_out_and_named():
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    trace = net.backprop(X, Y)
+    known = {"dW1": trace.grad[0][1:], "dW2": trace.grad[1][1:], "dW3": trace.grad[2][1:]}
+    found = loopbp.diagnose(
+        net, X, Y, {"dA1": np.ones((6, 5)), "detla1": np.ones((6, 3)), "by": "me"} | known
+    )
+    assert found.agrees and len(found.rows) == 3
+    assert found.left_out == ("dA1", "detla1", "by")
+    assert found.summary == "agrees within rounding; not compared: dA1, detla1, by"
+    assert found.brief == found.summary
+    assert "numbers that were compared agree" in found.to_text()
+    assert found.notes[:2] == (
+        "not compared: dA1, since derivatives by x are not",
+        "not compared: detla1 (did you mean delta1?), by, since such names are not known",
+    )
+    wrong = loopbp.diagnose(net, X, Y, known | {"dW1": 2 * known["dW1"], "\x1b[2Jq": X})
+    assert not wrong.agrees and wrong.left_out == (r"'\x1b[2Jq'",)
+    assert wrong.summary.endswith(r"not compared: '\x1b[2Jq'")
+    many = loopbp.diagnose(net, X, Y, known | {f"qqq{k}": X for k in range(99)})
+    assert many.summary.endswith("qqq7 and 91 more")
+    with pytest.raises(ValueError, match="got 'dA1', a derivative by x; expected names"):
+        loopbp.diagnose(net, X, Y, {"dA1": X, "qqq": X})
+
+
+def test_weights_and_nodes_may_be_numbered_each_on_its_own():
+    """Widths are equal: shapes do not tell the layer, only the numbers in the arrays do."""
+    problem = Problem((4, 4, 4), ("tanh",), "softmax", "cross_entropy", 6, "float64", 1)
+    net, (X, Y) = problem.network(), problem.data()
+    trace = net.backprop(X, Y)
+    x = [part[:, -4:] for part in trace.x]
+    first, second = ({"dW0": trace.grad[0], "dW1": trace.grad[1], "dz1": d} for d in trace.delta)
+    without_input = {"a": x[1:], "dW": list(trace.grad)}
+    from_input = {"a1": x[0], "a2": x[1], "Theta1_grad": trace.grad[0].T, "delta3": trace.delta[1]}
+    for arrays in (first, second, without_input, from_input):
+        found = loopbp.diagnose(net, X, Y, arrays)
+        assert found.agrees, (list(arrays), found.summary)
+        name = list(arrays)[-1]
+        wrong = np.asarray(arrays[name]) + 0.25
+        assert not loopbp.diagnose(net, X, Y, arrays | {name: list(wrong)}).agrees
+    read = readings(flattened(first)[0], Examiner(net, X, Y).case, net.W)
+    assert {one.apart for one in read[: len(read) // 2]} == {False}  # these are asked first
+    assert {one.apart for one in read[len(read) // 2 :]} == {True}
+    assert "dz1 as layer 0" in loopbp.diagnose(net, X, Y, first).notes[-1]
+    unusual = loopbp.diagnose(net, X, Y, without_input | {"dW": [2 * g for g in trace.grad]})
+    assert "a factor 2 too many" in unusual.summary
+    with pytest.raises(ValueError, match="expected layers from 0 to 1; got 'dz7'"):
+        loopbp.diagnose(net, X, Y, {"dW": list(trace.grad), "dz7": trace.delta[0]})
+
+
+def test_right_gradients_under_names_of_weights_are_recognised():
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    grad = net.backprop(X, Y).grad
+    arrays = {f"W{l}": g[1:] for l, g in enumerate(grad, 1)}
+    arrays |= {f"b{l}": g[0] for l, g in enumerate(grad, 1)}
+    found = loopbp.diagnose(net, X, Y, arrays, eta=0.1)
+    assert found.verdict == "unexplained" and len(found.observations) == 1
+    assert "W1, b1, W2, b2, W3, b3 are the right gradients" in found.summary
+    assert "updated weights here (gradients are called dW1, db1, …)" in found.summary
+    wrong = loopbp.diagnose(net, X, Y, arrays | {"b2": 3 * arrays["b2"]}, eta=0.1)
+    assert "the right gradients" not in wrong.summary
+    with pytest.raises(ValueError, match=r"eta: expected .* got W1, b1 .* called dW1, db1"):
+        loopbp.diagnose(net, X, Y, arrays)
+
+
+def test_arrays_without_names_are_refused():
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    with pytest.raises(TypeError, match="computed: expected arrays by name, .*; got list"):
+        loopbp.diagnose(net, X, Y, [X])
