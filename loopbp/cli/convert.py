@@ -42,6 +42,14 @@ def convert(
             help="sse, half_sse, mse, cross_entropy or binary_cross_entropy.",
         ),
     ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,…",
+            show_default="by their numbers or sizes",
+            help="Names of the layers from the first to the last, where the file keeps no order.",
+        ),
+    ] = None,
 ) -> None:
     """Convert a network into another file format, bit for bit.
 
@@ -58,10 +66,11 @@ def convert(
     job.check_file("OUT", target)
     names = None if hidden is None else hidden.split(",")
     chosen = names[0] if names is not None and len(names) == 1 else names
+    order = None if layers is None else layers.split(",")
     with terminal.activity("converting"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         with named(path="IN"):
-            net = files.read(source, hidden=chosen, output=output, loss=loss)
+            net = files.read(source, hidden=chosen, output=output, loss=loss, layers=order)
         with named(path="OUT"):
             files.write(net, target)
         _check_again(net, target)

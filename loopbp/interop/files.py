@@ -26,6 +26,7 @@ def read(
     hidden: str | Sequence[str] | None = None,
     output: str | None = None,
     loss: str | None = None,
+    layers: Sequence[str] | None = None,
 ) -> Network:
     """The network in a file; the options say what the file does not.
 
@@ -33,8 +34,11 @@ def read(
     missing, and what the format's own `load` raises; `ImportError` where its library is missing.
     """
     suffix = _suffix("path", path)
-    options = {"hidden": hidden, "output": output, "loss": loss}
-    decided = {".npz": ("hidden", "output", "loss"), ".onnx": ("hidden", "output")}
+    options = {"hidden": hidden, "output": output, "loss": loss, "layers": layers}
+    decided = {
+        ".npz": ("hidden", "output", "loss", "layers"),
+        ".onnx": ("hidden", "output", "layers"),
+    }
     for name in decided.get(suffix, ()):
         if options.pop(name) is not None:
             raise ValueError(f"{name}: {path} says its own; leave it out")

@@ -40,7 +40,9 @@ def gradients(
     they are. The options are those of `loopbp.verify`. Where the weights are float64, or dtype says
     so, JAX computes in float64 during this call, whatever its configuration.
     """
-    layers = layers_of(parameters, "parameters")
+    X, Y = np.asarray(X), np.asarray(Y)
+    ends = X.shape[1] if X.ndim == 2 else None, Y.shape[1] if Y.ndim == 2 else None
+    layers = layers_of(parameters, "parameters", ends)
     chosen, last = activations_given("a function", hidden, output, len(layers))
     if loss is None:
         raise ValueError("loss: expected its name, which a function does not say")
@@ -56,7 +58,6 @@ def gradients(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # biases that the function does not have
         net = build(layers, chosen, last, loss)
-    X, Y = np.asarray(X), np.asarray(Y)
     targets = Y if Y.dtype.kind in "iu" else Y.astype(net.dtype)
     with jax.enable_x64(True) if net.dtype == np.float64 else nullcontext():
         there = jax.tree.map(lambda part: jnp.asarray(part, net.dtype), parameters)
@@ -64,7 +65,7 @@ def gradients(
             there, jnp.asarray(X, net.dtype), jnp.asarray(targets)
         )
         value = float(value)
-        found = layers_of(grad, "parameters")
+        found = layers_of(grad, "parameters", ends)
     return Computed(
         net,
         X,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,8 @@ LOSSES = {output: loss for loss, (_, output) in SUM_LOSSES.items()}
 #: Activations that other libraries give a parameter, and the one value that it has here.
 SLOPE = 0.01
 ALPHA = 1.0
+#: Orders of layers, complete or not, that are tried where their names do not say it.
+MOST_TRIES = 10_000
 
 
 class MissingLibraryError(ImportError):
@@ -230,6 +232,77 @@ def in_order(names: Iterable[str]) -> list[str]:
         return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
 
     return sorted(names, key=key)
+
+
+def arranged(
+    groups: Mapping[str, Sequence[Layer]],
+    source: str,
+    remedy: str,
+    ends: tuple[int | None, int | None] = (None, None),
+) -> list[str]:
+    """The names of the groups of layers in their order in the network; it is never guessed.
+
+    Names that differ in their numbers alone come in the order of these. Where there are others, it
+    is the only order in which every group has as many inputs as the one before it has outputs;
+    `ends` are n_0 and n_L, as far as they are known. Raises `ValueError`, with the remedy, where
+    several orders do, or none, or more than can be tried.
+    """
+    names = in_order(groups)
+    stems = {name: re.sub(r"[0-9]+", "#", name) for name in names}
+    shaped = all(layer.weight.ndim == 2 for group in groups.values() for layer in group)
+    if len(set(stems.values())) == 1 or not all(groups.values()) or not shaped:
+        return names
+    sizes = {
+        name: (group[0].weight.shape[0], group[-1].weight.shape[1])
+        for name, group in groups.items()
+    }
+    tries = iter(range(MOST_TRIES))
+    orders = list(islice(_chains(names, stems, sizes, ends, tries), 2))
+    if len(orders) == 1 and next(tries, None) is not None:
+        return orders[0]
+    shown = ", ".join(f"{name} ({inputs} to {n})" for name, (inputs, n) in sizes.items())
+    count = "several orders" if orders else "no order"
+    raise ValueError(f"{source}: in {count}, the layers {shown} fit one after the other; {remedy}")
+
+
+def _chains(
+    names: Sequence[str],
+    stems: Mapping[str, str],
+    sizes: Mapping[str, tuple[int, int]],
+    ends: tuple[int | None, int | None],
+    tries: Iterator[int],
+) -> Iterator[list[str]]:
+    """The orders in which the sizes fit; what differs in numbers alone keeps its order.
+
+    tries ends the search: there may be as many orders as n layers have, n!.
+    """
+    if next(tries, None) is None:
+        return
+    if not names:
+        yield []
+        return
+    for k, name in enumerate(names):
+        if any(stems[earlier] == stems[name] for earlier in names[:k]):
+            continue
+        inputs, outputs = sizes[name]
+        if ends[0] not in (None, inputs):
+            continue
+        rest = [*names[:k], *names[k + 1 :]]
+        if not rest and ends[1] not in (None, outputs):
+            continue
+        for chain in _chains(rest, stems, sizes, (outputs, ends[1]), tries):
+            yield [name, *chain]
+
+
+def chosen_layers(layers: Sequence[Layer], order: Sequence[str], source: str) -> list[Layer]:
+    """The layers in the order of these names; raises `ValueError` unless it names each once."""
+    named = {layer.weight_name.rpartition(".")[0]: layer for layer in layers}
+    if isinstance(order, str) or sorted(order) != sorted(named):
+        raise ValueError(
+            f"layers: expected each of {', '.join(named)} once, the layers of {source}; got "
+            f"{describe(order)}"
+        )
+    return [named[name] for name in order]
 
 
 def refuse(layer: str, reason: str) -> ValueError:

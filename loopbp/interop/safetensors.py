@@ -20,8 +20,10 @@ from ..npz import FileError, replacing
 from .layers import (
     MissingLibraryError,
     activations_given,
+    arranged,
     build,
     check_total,
+    chosen_layers,
     in_order,
     layers_of,
     tensors_of,
@@ -64,11 +66,14 @@ def load(
     hidden: str | Sequence[str] | None = None,
     output: str | None = None,
     loss: str | None = None,
+    layers: Sequence[str] | None = None,
 ) -> Network:
     """The network in a file: `save`'s, or any with the weights of linear layers.
 
     A file of `save` says its activations and loss itself. For another one `hidden` and `output`
-    have to be given; its layers are taken in the order of the numbers in their names.
+    have to be given; its layers are taken in the order of the numbers in their names, and those
+    with other names in the order in which their sizes fit, where only one does. `layers`, their
+    names from the first to the last, says another: the file itself keeps them in no order.
 
     Raises `OSError` when the file cannot be opened, and `ValueError` (`npz.FileError` for a
     damaged file) for sizes that it does not hold, other tensors than weights and biases of linear
@@ -83,11 +88,17 @@ def load(
             tensors = _tensors(name, file)
     except safetensors.SafetensorError as problem:
         raise FileError(f"{name}: not a safetensors file, or a damaged one: {problem}") from None
-    given = {"hidden": hidden, "output": output, "loss": loss}
+    given = {"hidden": hidden, "output": output, "loss": loss, "layers": layers}
     if meaning is None:
-        layers = layers_of(tensors, name)
-        chosen, last = activations_given(name, hidden, output, len(layers))
-        return build(layers, chosen, last, loss)
+        found = layers_of(tensors, name)
+        if layers is None:
+            groups = {layer.weight_name.rpartition(".")[0]: [layer] for layer in found}
+            order: Sequence[str] = arranged(groups, name, "layers: say the order by their names")
+        else:
+            order = layers
+        found = chosen_layers(found, order, name)
+        chosen, last = activations_given(name, hidden, output, len(found))
+        return build(found, chosen, last, loss)
     for option, value in given.items():
         if value is not None:
             raise ValueError(f"{option}: {name} says its own; leave it out")

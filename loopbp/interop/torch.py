@@ -42,6 +42,7 @@ from .layers import (
     activations_given,
     build,
     check_total,
+    chosen_layers,
     expect_value,
     layers_of,
     refuse,
@@ -131,6 +132,7 @@ def from_torch(
     hidden: str | Sequence[str] | None = None,
     output: str | None = None,
     loss: str | None = None,
+    layers: Sequence[str] | None = None,
 ) -> Network:
     """W[l] = [biasᵀ; weightᵀ]: the network with a model's weights, bit for bit.
 
@@ -143,6 +145,9 @@ def from_torch(
         loss="cross_entropy" a model that ends with the logits, as `nn.CrossEntropyLoss` wants it,
         becomes a network with the output softmax, and likewise binary_cross_entropy and sigmoid.
 
+    layers : names of the layers of a state_dict from the first to the last, where it has them in
+        another order.
+
     A layer with bias=False gets biases of 0, with a warning. Raises `TypeError` or `ValueError` for
     a layer that no network here can have, by its name and index, shared weights, and other dtypes
     than float32 and float64.
@@ -152,11 +157,13 @@ def from_torch(
     <Network 4-8-3: tanh, softmax, cross_entropy, float32; 67 parameters>
     """
     if isinstance(model, Mapping):
-        layers = layers_of(_numpy(model), "state_dict")
-        chosen, last = activations_given("a state_dict", hidden, output, len(layers))
-        return build(layers, chosen, last, loss)
-    for name, value in (("hidden", hidden), ("output", output)):
-        if value is not None:
+        found = layers_of(_numpy(model), "state_dict")
+        if layers is not None:
+            found = chosen_layers(found, layers, "the state_dict")
+        chosen, last = activations_given("a state_dict", hidden, output, len(found))
+        return build(found, chosen, last, loss)
+    for name, value in (("hidden", hidden), ("output", output), ("layers", layers)):
+        if value is not None and (is_sequential(model) or type(model) is nn.Linear):
             raise ValueError(f"{name}: the model says its own; leave it out")
     chain = chain_of(model)
     return network_of(chain.linears, chain.activations[:-1], chain.activations[-1], loss)
@@ -213,6 +220,7 @@ def load(
     hidden: str | Sequence[str] | None = None,
     output: str | None = None,
     loss: str | None = None,
+    layers: Sequence[str] | None = None,
 ) -> Network:
     """The network in a file with a state_dict; the options as for `from_torch`.
 
@@ -242,7 +250,7 @@ def load(
     needed = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
     if needed > size:
         raise FileError(f"{name}: tensors of {needed:,} bytes; the file has {size:,}")
-    return from_torch(state, hidden=hidden, output=output, loss=loss)
+    return from_torch(state, hidden=hidden, output=output, loss=loss, layers=layers)
 
 
 def _why_not_loaded(problem: Exception) -> str:
@@ -306,6 +314,7 @@ def chain_of(model: Any) -> Chain:
     if not is_sequential(model):
         raise TypeError(
             f"model: expected nn.Sequential, nn.Linear or a state_dict; got {describe(model)}"
+            + ("; pass model.state_dict() with hidden= and output=" * isinstance(model, nn.Module))
         )
     linears: list[tuple[str, Any]] = []
     activations: list[str | None] = []

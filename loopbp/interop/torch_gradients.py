@@ -87,6 +87,12 @@ def gradients(
             "another loss of PyTorch"
         )
     net = _quietly(chain, loss)
+    ignored = getattr(criterion, "ignore_index", -1) if known is not None else -1
+    if 0 <= ignored < net.sizes[-1]:
+        raise refuse(
+            f"criterion ({_called(criterion)})",
+            f"expected an ignore_index that is no class; got {ignored}: leave these examples out",
+        )
     parameter = chain.linears[0][1].weight
     inputs = torch.as_tensor(X, dtype=parameter.dtype, device=parameter.device).detach()
     targets = torch.as_tensor(Y).detach()

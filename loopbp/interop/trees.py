@@ -2,8 +2,9 @@
 
 A layer is a pair (W, b), or a dict with the keys of one of `KEYS`, the biases perhaps left out; W
 is (n_l, n_{l+1}), (in, out). Layers lie in lists or tuples, in their order, or in dicts, in the
-order of the numbers in their keys (`Dense_10` after `Dense_2`); nesting such as {"params": …} does
-not matter, nor do the empty tuples that some libraries leave for activations.
+order of the numbers in their keys (`Dense_10` after `Dense_2`), or else in the only one in which
+their sizes fit; nesting such as {"params": …} does not matter, nor do the empty tuples that some
+libraries leave for activations.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..checks import describe, numeric
-from .layers import Layer, in_order, refuse
+from .layers import Layer, arranged, in_order, refuse
+
+#: What helps where a dict does not say the order of its layers.
+REMEDY = "keep them in a list, or number their names (JAX itself sorts the keys of a dict)"
 
 #: The names of weights and biases; all with W (in, out).
 KEYS = (("w", "b"), ("W", "b"), ("weights", "biases"), ("kernel", "bias"))
 
 
-def layers_of(tree: Any, argument: str) -> list[Layer]:
-    """The layers in the tree; `argument` names it in messages.
+def layers_of(
+    tree: Any, argument: str, ends: tuple[int | None, int | None] = (None, None)
+) -> list[Layer]:
+    """The layers in the tree; `argument` names it in messages, `ends` are n_0 and n_L if known.
 
     Raises `ValueError` or `TypeError` for anything that is not a layer, by its place in the tree.
 
@@ -28,10 +34,12 @@ def layers_of(tree: Any, argument: str) -> list[Layer]:
     >>> layers_of({"params": {"Dense_0": {"kernel": W, "bias": b}}}, "parameters")[0].weight_name
     "parameters['params']['Dense_0']['kernel']"
     """
-    return list(_layers(argument, tree))
+    return list(_layers(argument, tree, ends))
 
 
-def _layers(path: str, node: Any) -> Iterator[Layer]:
+def _layers(
+    path: str, node: Any, ends: tuple[int | None, int | None] = (None, None)
+) -> Iterator[Layer]:
     """The layers below a place in the tree."""
     if isinstance(node, Mapping):
         for weight, bias in KEYS:
@@ -42,8 +50,13 @@ def _layers(path: str, node: Any) -> Iterator[Layer]:
                 return
         if not all(isinstance(key, str) for key in node):
             raise refuse(path, "expected names as keys")
-        for key in in_order(node):
-            yield from _layers(f"{path}[{key!r}]", node[key])
+        inner = ends if len(node) == 1 else (None, None)
+        groups = {
+            key: list(_layers(f"{path}[{key!r}]", node[key], inner)) for key in in_order(node)
+        }
+        groups = {key: group for key, group in groups.items() if group}
+        for key in arranged(groups, path, REMEDY, ends):
+            yield from groups[key]
     elif isinstance(node, list | tuple):
         if len(node) == 2 and [_rank(part) for part in node] == [2, 1]:
             yield _layer(f"{path}[0]", node[0], f"{path}[1]", node[1])

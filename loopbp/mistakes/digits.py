@@ -1,10 +1,11 @@
 """How exactly the numbers are written: in which dtype, and to how many digits they were rounded.
 
 `ways` reads the numbers as they stand first, then as rounded as far as they tell: all arrays in one
-way, each kind in its own, each array in its own. Every later way allows more, so that rounding is
-no mistake; and none allows half a unit of a last digit that was never cut off. What proves a
-rounding are decimals that arithmetic does not leave by itself, as 0.3 or −1.27: not whole numbers,
-halves and quarters, nor the inputs and the old weights, which people choose with few decimals.
+way, each kind in its own, each array in its own, and all to significant digits. Every later way
+allows more, so that rounding is no mistake; and none allows half a unit of a last digit that was
+never cut off. What proves a rounding are decimals that arithmetic does not leave by itself, as 0.3
+or −1.27: not whole numbers, halves and quarters, nor the inputs and the old weights, which people
+choose with few decimals.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ LOOKED_AT = 500
 SINGLE = 2.0**-23
 #: So many different numbers with decimals prove that a group of arrays was rounded.
 LEAST_PROOF = 3
+#: Significant digits that numbers of any size may have been rounded to.
+SIGNIFICANT = range(3, FLOAT32_DIGITS + 1)
+#: Numbers that are multiples of this one may be as arithmetic left them.
+DYADIC = 2.0**-40
 #: Decimals that are looked for in a part of the arrays.
 MOST_DECIMALS = 9
 #: Their unit is so many steps of the dtype or more, or any number would have so few decimals.
@@ -73,18 +78,20 @@ class Digits:
         return "" if self.digits is None else f"{self.digits} significant digits"
 
     def error(self, values: Floats) -> Floats | float:
-        """Half a unit of the last digit, and what the dtype makes of the decimal number."""
-        if self.decimals is not None:
-            half: Floats = 0.5 * 10.0**-self.decimals + float(np.finfo(self.dtype).eps) * np.abs(
-                values
-            )
-            return half
-        if self.digits is None:
+        """Half a unit of the last digit, and what the dtype makes of the decimal number.
+
+        0 where the number is not finite: it was not rounded.
+        """
+        if self.decimals is None and self.digits is None:
             return 0.0
+        size = np.abs(np.where(np.isfinite(values), values, 0))
+        if self.decimals is not None:
+            half = 0.5 * 10.0**-self.decimals + float(np.finfo(self.dtype).eps) * size
+            return np.where(np.isfinite(values), half, 0)
+        assert self.digits is not None
         with np.errstate(divide="ignore"):
-            exponent = np.floor(np.log10(np.abs(values)))
-        half = np.where(values == 0, 0, 0.5 * 10.0 ** (exponent + 1 - self.digits))
-        return half
+            exponent = np.floor(np.log10(size))
+        return np.where(size == 0, 0, 0.5 * 10.0 ** (exponent + 1 - self.digits))
 
 
 @dataclass(frozen=True)
@@ -161,6 +168,11 @@ def ways(
             by_name[name] = plain if told is None else Digits(plain.dtype, None, told)
         if by_name != found[-1].by_name:
             found.append(Way(plain.dtype, by_name))
+    digits = _significant(arrays, kinds, chosen)
+    if digits is not None:
+        cut = Digits(plain.dtype, digits, None)
+        if cut != plain:
+            found.append(Way(plain.dtype, dict.fromkeys(arrays, cut)))
     most = _common(whole)
     if most is not None and most < LEAST_DECIMALS and len(found) == 1:
         perhaps = Digits(plain.dtype, None, max(most, 1))  # 0.04 is 0.0 to one decimal
@@ -179,6 +191,24 @@ def _proven(group: Sequence[_Looks]) -> int | None:
     """The decimals that a group of arrays was certainly rounded to."""
     proof = frozenset[float]().union(*(one.proof for one in group))
     return _common(group) if len(proof) >= LEAST_PROOF else None
+
+
+def _significant(
+    arrays: Mapping[str, NDArray[Any]], kinds: Mapping[str, str], chosen: Mapping[str, Floats]
+) -> int | None:
+    """The significant digits that all arrays were certainly rounded to; None where none are."""
+    sample = np.concatenate([_looked_at(array) for array in arrays.values()])
+    digits = next((d for d in SIGNIFICANT if _has_digits(sample, d)), None)
+    if digits is None:
+        return None
+    proof: set[float] = set()
+    for name, array in arrays.items():
+        found = _looked_at(array)
+        given = chosen.get(kinds[name])
+        if given is not None:
+            found = found[~np.isin(found, given)]
+        proof.update(found[found % DYADIC != 0].tolist())
+    return digits if len(proof) >= LEAST_PROOF else None
 
 
 def _places(array: NDArray[Any]) -> int | None:

@@ -182,7 +182,10 @@ def _gradients(gradients: Any, net: Network) -> list[Gradient]:
             for l, part in enumerate(gradients)
             for name in (f"gradients[{l}]",)
         ]
-    return [Gradient(*layer) for layer in trees.layers_of(gradients, "gradients")]
+    return [
+        Gradient(*layer)
+        for layer in trees.layers_of(gradients, "gradients", (net.sizes[0], net.sizes[-1]))
+    ]
 
 
 def _matrix(part: Any) -> bool:

@@ -86,7 +86,9 @@ def test_a_fitted_regressor_predicts_the_same() -> None:
 
 @pytest.mark.filterwarnings("ignore:max_iter")
 def test_activations_that_only_the_estimators_here_have() -> None:
-    ours = pytest.importorskip("loopbp.interop.sklearn", reason="needs scikit-learn")
+    pytest.importorskip("sklearn", reason="needs scikit-learn")
+    from loopbp.interop import sklearn as ours
+
     random = np.random.default_rng(5)
     X, y = random.standard_normal((40, 3)), np.arange(40) % 3
     fitted = ours.MLPClassifier((5,), activation="gelu", max_iter=2).fit(X, y)

@@ -137,3 +137,36 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "none.safetensors")
+
+
+def named(path: Path, shapes: dict[str, tuple[int, int]]) -> Path:
+    """A file of another program with layers of these names and shapes (out, in)."""
+    tensors = {f"{name}.weight": np.ones(shape, np.float32) for name, shape in shapes.items()}
+    safetensors.save_file(tensors, path)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:.*no biases")
+def test_layers_without_numbers_come_in_the_only_order_that_fits(tmp_path: Path) -> None:
+    shapes = {"fc1": (4, 3), "fc2": (4, 4), "classifier": (2, 4)}
+    net = load(named(tmp_path / "n.safetensors", shapes), hidden="relu", output="identity")
+    assert net.sizes == (3, 4, 4, 2)
+
+
+@pytest.mark.filterwarnings("ignore:.*no biases")
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {"encoder": (2, 5), "decoder": (5, 2)},
+        {"input": (3, 3), "output": (3, 3)},
+    ],
+    ids=["both ways", "square"],
+)
+def test_an_order_is_not_guessed(shapes: Any, tmp_path: Path) -> None:
+    path = named(tmp_path / "n.safetensors", shapes)
+    with pytest.raises(ValueError, match=rf"several orders.*{next(iter(shapes))} .*layers: say"):
+        load(path, hidden="relu", output="identity")
+    net = load(path, hidden="relu", output="identity", layers=list(shapes))
+    assert net.sizes[0] == next(iter(shapes.values()))[1]
+    with pytest.raises(ValueError, match="layers: expected each of"):
+        load(path, hidden="relu", output="identity", layers=["encoder"])

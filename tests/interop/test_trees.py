@@ -65,3 +65,15 @@ def test_biases_may_be_missing() -> None:
 def test_what_is_no_layer_is_refused_by_its_place(tree: Any, message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         layers_of(tree, "p")
+
+
+def test_names_without_numbers_come_in_the_order_that_fits() -> None:
+    found = layers_of({"decoder": (V, C), "encoder": (W, B)}, "p")
+    assert [layer.weight.shape for layer in found] == [(3, 2), (2, 1)]
+
+
+def test_the_examples_may_decide_the_order_and_otherwise_it_is_refused() -> None:
+    tree = {"decoder": (W.T, np.ones(3)), "encoder": (W, B)}
+    assert layers_of(tree, "p", (3, 3))[0].weight.shape == (3, 2)
+    with pytest.raises(ValueError, match=r"p: in several orders.*decoder.*encoder.*list"):
+        layers_of(tree, "p")

@@ -165,3 +165,45 @@ def test_half_a_unit_of_the_last_digit():
     error = Digits(double, None, 3).error(np.array([0.123]))
     assert error[0] == pytest.approx(0.0005, rel=1e-12) and error[0] >= 0.0005
     assert Digits(double, 5, None).error(np.array([1234.5]))[0] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("decimals", [None, 4])
+def test_what_is_not_finite_was_not_rounded(wrong, decimals):
+    """One such number among others with four decimals, and nothing but such numbers."""
+    net = loopbp.Network([4, 5, 3], hidden="tanh", seed=0)
+    random = np.random.default_rng(0)
+    X, Y = random.normal(size=(6, 4)), random.integers(0, 3, 6)
+    grad = [part.round(4) for part in net.backprop(X, Y).grad]
+    grad[0][1, 2] = wrong
+    found = loopbp.diagnose(net, X, Y, {"grad0": grad[0], "grad1": grad[1]}, decimals=decimals)
+    assert found.first is not None and found.first.name == "∂f/∂w_13^(0)"
+    found = loopbp.diagnose(net, X, Y, {"grad0": np.full((5, 5), wrong)}, decimals=decimals)
+    assert found.first is not None and not found.unclear
+
+
+def cut(array, digits):
+    """As `%.{digits}g` prints it."""
+    flat = [float(f"{value:.{digits - 1}e}") for value in np.asarray(array, float).ravel()]
+    return np.array(flat).reshape(np.shape(array))
+
+
+@pytest.mark.parametrize("digits", [3, 5, 6, 8])
+@pytest.mark.parametrize("problem", NETWORKS, ids=str)
+def test_numbers_printed_with_significant_digits_are_right(problem, digits):
+    """Of all sizes: no number of decimals is common to them. A sum for the mean is still found."""
+    net, (X, Y) = problem.network(), problem.data()
+    trace = net.backprop(X, Y)
+    given = {}
+    for l in range(len(trace.S)):
+        given |= {f"S{l}": cut(trace.S[l], digits), f"grad{l}": cut(trace.grad[l], digits)}
+    assert loopbp.diagnose(net, X, Y, given).summary == "agrees within rounding"
+    for l in range(len(trace.S)):
+        given[f"grad{l}"] = cut(len(X) * trace.grad[l], digits)
+    found = loopbp.diagnose(net, X, Y, given)
+    assert any(way[0].mistake.name == "sum-instead-of-mean" for way in found.explanations)
+
+
+def test_numbers_chosen_with_few_digits_prove_no_rounding():
+    """0.3 for 0.3004: with such weights and inputs, nothing says that it was cut off."""
+    assert ways({"a": np.array([0.5, 0.25, 3.0])}, {"a": "S"}, {})[-1].by_name["a"].digits is None

@@ -367,6 +367,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({}, "loss: expected the network's name of the loss, or criterion="),
     ({"criterion": nn.CrossEntropyLoss(), "loss": "mse"}, "CrossEntropyLoss is cross_entropy here"),
     ({"criterion": nn.CrossEntropyLoss(label_smoothing=0.1)}, "expected label_smoothing=0"),
+    ({"criterion": nn.CrossEntropyLoss(ignore_index=2)}, "ignore_index that is no class; got 2"),
     ({"criterion": nn.CrossEntropyLoss(weight=torch.ones(3).double())}, "expected weight=None"),
     ({"criterion": nn.CrossEntropyLoss(reduction="none")}, "'mean' or 'sum'; got 'none'"),
     ({"criterion": lambda o, y: o, "loss": "sse"}, "criterion: expected one number"),
