@@ -31,6 +31,14 @@ ARGUMENTS = (
     "--disable-sync",
 )
 
+#: The tests that take minutes.
+LONG = ("test_the_bits_are_the_published_ones", "test_vectors_of_another_width_give_the_same_bits")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests first: on several cores the others run beside them."""
+    items.sort(key=lambda item: item.name not in LONG)
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
