@@ -19,6 +19,7 @@ rounded at most m = n + SCALINGS times: as a product, in n − 1 additions, and 
                   |S| ≤ 2 E_S
     δ, hidden     E_δ = |Σ_k δ_k w_jk| E_g′ + |g′| (γ_K Σ_k |δ_k| |w_jk| + Σ_k |w_jk| E_δ,k)
     gradients     E = (γ_N Σ_n |δ_j| |x_i| + Σ_n (|δ_j| E_x,i + |x_i| E_δ,j)) / N
+    loss          E_f = (γ Σ |terms| + Σ (what a term moves by where x moves by 2 E_x)) / N
 
 In a wide and deep float32 network these worst cases exceed the gradient itself: each layer
 multiplies E by Σ |w|, as if all roundings conspired. *Likely* bounds take them for independent and
@@ -33,7 +34,7 @@ Higham and Mary, "A new approach to probabilistic rounding error analysis" (2019
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -175,6 +176,15 @@ def gradient_bounds(trace: Trace, *, likely: bool = False) -> GradientBounds:
         return _Pass(trace, likely).backward(forward_bounds(trace, likely=likely))
 
 
+def loss_bound(trace: Trace, *, likely: bool = False) -> float:
+    """E_f of the loss, infinite where rounding could make an output of a cross-entropy 0.
+
+    `trace` from any engine, with a loss.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _Pass(trace, likely).loss(forward_bounds(trace, likely=likely))
+
+
 def _known(bound: Any) -> Bounds:
     """The bound, infinite where it overflowed and became NaN."""
     return np.where(np.isnan(bound), np.inf, bound)
@@ -267,6 +277,33 @@ class _Pass:
         error = _curvature(name, S, E) * E + EVALUATION * self.u * measure
         error = error + shape.jump * (np.abs(S) <= 2 * E) + self._shortcut(name, S, E)
         return size, error
+
+    def loss(self, forward: ForwardBounds) -> float:
+        """The losses of all examples, added up."""
+        trace = self.trace
+        assert trace.y is not None  # the caller has a trace with a loss
+        x, y, E = trace.x[-1].astype(np.float64), trace.y.astype(np.float64), forward.x[-1]
+        name = trace.architecture.loss
+        if name in reference.MATCHING_OUTPUT:
+            parts = [(y, x)] if name == "cross_entropy" else [(y, x), (1 - y, 1 - x)]
+            moved, size = (sum(both) for both in zip(*self._logarithms(parts, E), strict=True))
+        else:
+            scale = {"half_sse": 0.5, "sse": 1.0, "mse": 1 / self.n_L}[name]
+            moved = scale * (2 * np.abs(x - y) * 2 * E + 4 * E**2).sum()
+            size = scale * ((np.abs(x - y) + 2 * E) ** 2).sum()
+        found = float(_known(moved + self.gamma(self.N * self.n_L + 2) * size))
+        return found / (self.N if trace.reduction == "mean" else 1)
+
+    def _logarithms(
+        self, parts: list[tuple[Bounds, Bounds]], E: Bounds
+    ) -> Iterator[tuple[float, float]]:
+        """How far Σ y ln p can move where p moves by 2 E, and its size; 0 ln p is 0."""
+        for y, p in parts:
+            weight, p, E_p = np.abs(y[y != 0]), p[y != 0], E[y != 0]
+            steps = -np.log1p(-np.minimum(2 * E_p / p, 1))
+            logarithms = np.abs(np.log(p))
+            steps = steps + EVALUATION * self.u * (1 + logarithms)
+            yield float((weight * steps).sum()), float((weight * logarithms).sum())
 
     def backward(self, forward: ForwardBounds) -> GradientBounds:
         """From the last layer to the first."""

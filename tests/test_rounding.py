@@ -13,6 +13,7 @@ from loopbp.rounding import (
     SCALINGS,
     forward_bounds,
     gradient_bounds,
+    loss_bound,
     ulps,
 )
 
@@ -92,6 +93,25 @@ def test_the_errors_of_a_library_s_functions_by_hand() -> None:
     assert found.ravel().tolist() == pytest.approx([E_delta + nine * 0.5] * 2, rel=1e-9)
 
 
+def test_the_bound_of_a_loss_by_hand() -> None:
+    # 1-1, identity: S = ½ + 3·2 = 6.5, f = (6.5 − 1.5)² = 25; |6.5 ± 2 E − 1.5|² is 20 E off
+    net = Network([1, 1], output="identity", loss="mse", init=np.array([0.5, 3.0]))
+    u = 2.0**-53
+    E_S = (2 + SCALINGS) * u * 6.5
+    found = loss_bound(net.backprop([[2.0]], [[1.5]]))
+    assert found == pytest.approx(20 * E_S + (3 + SCALINGS) * u * 25, rel=1e-9)
+
+
+def test_the_bound_of_a_logarithm_by_hand() -> None:
+    # all weights 0: x = σ(0) = ½ up to E = 16 u; −ln ½ moves by 2 E / ½, and is rounded itself
+    net = Network([1, 1], init="zeros", loss="binary_cross_entropy", output="sigmoid")
+    u, entropy = 2.0**-53, np.log(2)
+    E_x = EVALUATION * u
+    found = loss_bound(net.backprop([[1.0]], [[1.0]]))
+    expected = 4 * E_x + EVALUATION * u * (1 + entropy) + (3 + SCALINGS) * u * entropy
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize("problem", FLOAT32, ids=str)
 def test_float32_is_within_the_bounds_of_float64(problem: Problem) -> None:
     net, (X, Y) = problem.network(), problem.data()
@@ -104,6 +124,8 @@ def test_float32_is_within_the_bounds_of_float64(problem: Problem) -> None:
     assert (np.abs(trace.x[-1] - exact.x[-1]) <= forward.x[-1]).all()
     for ours, truth, E in zip(trace.grad, exact.grad, bounds.grad, strict=True):
         assert (np.abs(ours - truth) <= E).all()
+    assert trace.loss is not None and exact.loss is not None
+    assert abs(float(trace.loss) - float(exact.loss)) <= loss_bound(trace)
 
 
 @pytest.mark.parametrize("problem", FLOAT32, ids=str)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import terminal
+from . import terminal, user_code
 from .options import CHECK_FAILED, DataOptions, NoHeader, Separator, Target, Task
 
 
@@ -115,20 +115,29 @@ def verify(
         job.check_file("csv", csv)
     with terminal.activity("verifying"):
         dataset = job.read_data(DataOptions(data, target, task, no_header, separator))
-        try:
-            module, name = _module(subject)
-        except ModuleNotFoundError as missing:
-            raise _said(missing) from missing
-        model = _object("MODULE:OBJECT", module, name)
-        weights = None if parameters is None else _object("parameters", module, parameters)
         names = None if hidden is None else hidden.split(",")
-        computing = (_model(model),) if weights is None else (model, _made(weights))
-        with named(model="MODULE:OBJECT", verify="MODULE:OBJECT", **FROM_DATA):
+        with (
+            named(model="MODULE:OBJECT", verify="MODULE:OBJECT", **FROM_DATA),
+            user_code.one_message(),
+        ):
+            module, name = user_code.module(subject)
+            model = user_code.attribute("MODULE:OBJECT", module, name)
+            if parameters is None:
+                computing: tuple[Any, ...] = (user_code.torch_model(model),)
+            else:
+                weights = user_code.attribute("parameters", module, parameters)
+                computing = (model, user_code.made(weights))
+            if loss is None and criterion is None:
+                raise ValueError("--criterion or --loss: expected the loss; got neither")
             result = verification.verify(
                 *computing,
                 dataset.X[:examples],
                 dataset.Y[:examples],
-                criterion=None if criterion is None else _object("criterion", module, criterion),
+                criterion=(
+                    None
+                    if criterion is None
+                    else user_code.attribute("criterion", module, criterion)
+                ),
                 loss=loss,
                 hidden=names[0] if names is not None and len(names) == 1 else names,
                 output=output,
@@ -144,76 +153,3 @@ def verify(
         terminal.say(f"\nwritten: {csv}")
     if not result.passed:
         raise typer.Exit(CHECK_FAILED)
-
-
-def _module(text: str) -> tuple[Any, str]:
-    """The module, imported from the present folder or by its path, and the object's name."""
-    import importlib
-    import importlib.util
-    import sys
-
-    module, _, name = text.rpartition(":")
-    if not module or not name:
-        raise ValueError(f"MODULE:OBJECT: expected both, as in mine:model; got {text[:60]!r}")
-    if not module.endswith(".py"):
-        sys.path.insert(0, str(Path.cwd()))
-        return importlib.import_module(module), name
-    path = Path(module)
-    if not path.is_file():
-        raise FileNotFoundError(f"{module}: there is no such file")
-    sys.path.insert(0, str(path.resolve().parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None  # the name ends with .py
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded, name
-
-
-def _said(missing: ModuleNotFoundError) -> ImportError:
-    """What the module needs, and how it is installed if it is one of the optional libraries."""
-    from loopbp.interop.layers import MissingLibraryError
-
-    library = {"torch": "PyTorch", "jax": "JAX"}.get(str(missing.name))
-    if library is not None:
-        return MissingLibraryError(library, str(missing.name))
-    return ImportError(f"MODULE:OBJECT: {missing}", name=missing.name)
-
-
-def _object(argument: str, module: Any, name: str) -> Any:
-    """What has this name in the module; the name may have dots."""
-    import operator
-
-    try:
-        return operator.attrgetter(name)(module)
-    except AttributeError:
-        raise ValueError(f"{argument}: there is no {name[:60]!r} in {module.__name__}") from None
-
-
-def _model(given: Any) -> Any:
-    """The PyTorch model, or what a function gives; raises `TypeError` for anything else."""
-    import sys
-
-    from loopbp.checks import describe
-
-    found = _made(given)
-    torch = sys.modules.get("torch")  # of which a model is
-    if torch is None or not isinstance(found, torch.nn.Module):
-        raise TypeError(
-            "MODULE:OBJECT: expected a PyTorch model, or a JAX function and --parameters with it; "
-            f"got {describe(found)}"
-        )
-    return found
-
-
-def _made(given: Any) -> Any:
-    """The object, or what it gives where it is a function without arguments."""
-    import inspect
-
-    if not inspect.isfunction(given):
-        return given
-    try:
-        inspect.signature(given).bind()
-    except TypeError:  # it needs some
-        return given
-    return given()

@@ -62,7 +62,8 @@ class Computed(NamedTuple):
     X (N, n_0) and Y as `Network.backprop` takes them; grad, a `Gradient` per layer; loss, the
     number that was derived, if it is known; `reduction` over the examples; `factor`, what the
     library's loss is known to be times the network's; source, the library and its loss in words;
-    notes, sentences on what is unusual.
+    notes, sentences on what is unusual; outputs, what the library's model gave out, x or S of the
+    last layer or ln x, if it is known.
     """
 
     net: Network
@@ -74,6 +75,7 @@ class Computed(NamedTuple):
     factor: float
     source: str
     notes: tuple[str, ...] = ()
+    outputs: NDArray[Any] | None = None
 
 
 def build(
@@ -156,11 +158,18 @@ def check_total(parameters: int) -> None:
 def ends(output: str, loss: str | None) -> tuple[str, str]:
     """Output and loss.
 
-    Without a loss, the one that goes with the output: cross_entropy with softmax,
-    binary_cross_entropy with sigmoid, else mse. A model that ends with the weighted sums (identity)
+    log_softmax is softmax under cross_entropy, whose outputs are the probabilities here. Without a
+    loss, the one that goes with the output: cross_entropy with softmax, binary_cross_entropy with
+    sigmoid, else mse. A model that ends with the weighted sums (identity)
     under a cross-entropy leaves the last activation to its loss, as is usual: here the network has
     it, so that its outputs are the probabilities.
     """
+    if output == "log_softmax":
+        if loss not in (None, "cross_entropy"):
+            raise ValueError(
+                f"loss: a model that ends with LogSoftmax goes with cross_entropy; got {loss!r}"
+            )
+        return "softmax", "cross_entropy"
     if loss is None:
         loss = LOSSES.get(output, "mse")
     if output == "identity" and loss in SUM_LOSSES:
@@ -181,6 +190,17 @@ def activations_given(
             f"output: expected the activation of the last layer, which {source} does not say"
         )
     return ("identity" if hidden is None else hidden), output
+
+
+def refuse_normalisation(names: Iterable[str], source: str) -> None:
+    """Raises `ValueError` where the names are those of a batch normalisation, too."""
+    for name in names:
+        layer, _, part = name.rpartition(".")
+        if part in ("running_mean", "running_var", "num_batches_tracked"):
+            raise refuse(
+                f"{source}: {shorten(layer)}",
+                f"a batch normalisation (it has {part}), which no network here can have",
+            )
 
 
 def layers_of(tensors: Mapping[str, NDArray[Any]], source: str) -> list[Layer]:
@@ -205,7 +225,7 @@ def layers_of(tensors: Mapping[str, NDArray[Any]], source: str) -> list[Layer]:
         if weight.ndim != 2:
             raise ValueError(
                 f"{source}: {prefix}weight: expected the matrix of a linear layer; got shape "
-                f"{tuple(weight.shape)}"
+                f"{tuple(weight.shape)}{', as normalisations have it' * (weight.ndim == 1)}"
             )
         layers.append(Layer(weight.T, bias, f"{prefix}weight", f"{prefix}bias"))
     return layers

@@ -13,8 +13,9 @@ layer, and its activation in the operators of opset 20:
 | softmax | Softmax over the outputs |
 
 `from_onnx` reads these, and MatMul followed by Add in place of Gemm, weights (in, out) or
-transposed. Other operators, branches and shapes are refused by name and index. The loss stands in
-the model's metadata, entry `loopbp`, a JSON object.
+transposed; LogSoftmax at the end, which is softmax under cross_entropy; and what makes the inputs
+flat before the first layer. Other operators, branches and shapes are refused by name and index.
+The loss stands in the model's metadata, entry `loopbp`, a JSON object.
 
 Not every runtime has every operator in float64: of onnxruntime 1.31 on a CPU, Elu, Softplus and
 Gelu are missing there. `net.copy(dtype="float32")` can be run everywhere.
@@ -74,6 +75,7 @@ OPERATORS = {
     "softmax": "Softmax",
 }
 ACTIVATIONS = {operator: name for name, operator in OPERATORS.items()}
+ACTIVATIONS["LogSoftmax"] = "log_softmax"
 
 #: LeakyRelu's and Elu's parameters are stored in float32.
 SLOPES, ALPHAS = {SLOPE, float(np.float32(SLOPE))}, {ALPHA}
@@ -136,6 +138,8 @@ def from_onnx(model: Any, *, loss: str | None = None) -> Network:
     """
     if not isinstance(model, onnx.ModelProto):
         raise TypeError(f"model: expected an onnx.ModelProto; got {describe(model)}")
+    for tensor in model.graph.initializer:  # the checker would look for the other file
+        _check_inside("model", tensor)
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as problem:
@@ -236,6 +240,7 @@ class _Chain:
         for argument, names in (("inputs", inputs), ("outputs", outputs)):
             if len(names) != 1:
                 raise ValueError(f"{argument}: expected one of the model; got {len(names)}")
+        self.shape = _declared(graph, inputs[0])
         for index, node in self.nodes:
             if node.op_type == "Constant":
                 self._constant(index, node)
@@ -254,8 +259,9 @@ class _Chain:
         if not self.layers:
             raise ValueError("model: expected at least one Gemm or MatMul; got none")
         names = [name or "identity" for name in self.activations]
-        if "softmax" in names[:-1]:
-            raise ValueError("Softmax: expected it at the end only")
+        for name, operator in (("softmax", "Softmax"), ("log_softmax", "LogSoftmax")):
+            if name in names[:-1]:
+                raise ValueError(f"{operator}: expected it at the end only")
         return self.layers, names
 
     def _constant(self, index: int, node: Any) -> None:
@@ -316,6 +322,7 @@ class _Chain:
             "Identity": lambda at: None,
             "Dropout": self._dropout,
             "Flatten": self._flatten,
+            "Reshape": self._reshape,
         }
         operator = at[1].op_type
         if operator in readers:
@@ -373,6 +380,18 @@ class _Chain:
         """Passed over: inputs are flat."""
         expect_value(_called(*at), "axis", _parameters(at[1]).get("axis", 1), 1, {1})
 
+    def _reshape(self, at: tuple[int, Any]) -> None:
+        """Passed over before the first layer, where it makes the inputs flat, (N, n_0)."""
+        shape = self._tensor(at, at[1].input[1]).tolist()
+        columns = shape[-1] if isinstance(shape, list) and len(shape) == 2 else 0
+        inputs = int(np.prod(self.shape[1:])) if all(self.shape[1:]) else columns
+        zero = 0 in shape[:1] if isinstance(shape, list) else False
+        literal = zero and _parameters(at[1]).get("allowzero", 0)
+        if self.layers or literal or columns not in (-1, inputs) or columns == 0:
+            raise refuse(
+                _called(*at), f"expected it before the first layer, to shape (N, n_0); got {shape}"
+            )
+
     def _check_parameters(self, at: tuple[int, Any]) -> None:
         """Raises for other parameters than an activation has here."""
         layer, operator, given = _called(*at), at[1].op_type, _parameters(at[1])
@@ -382,7 +401,7 @@ class _Chain:
             expect_value(layer, "alpha", given.get("alpha", ALPHA), ALPHA, ALPHAS)
         elif operator == "Gelu" and given.get("approximate", b"none") != b"none":
             raise refuse(layer, "expected approximate='none'")
-        elif operator == "Softmax":
+        elif operator in ("Softmax", "LogSoftmax"):
             expect_value(layer, "axis", given.get("axis", -1), 1, {1, -1})
 
     def _append(self, layer: Layer) -> None:
@@ -409,8 +428,7 @@ class _Chain:
         tensor = self.tensors.get(name)
         if tensor is None:
             raise refuse(_called(*at), f"expected {shorten(name)!r} to be stored in the model")
-        if tensor.data_location == TensorProto.EXTERNAL:
-            raise refuse(_called(*at), f"{shorten(name)!r} is kept in another file: not read")
+        _check_inside(_called(*at), tensor)
         try:
             array: NDArray[Any] = numpy_helper.to_array(tensor)
         except (ValueError, TypeError) as problem:
@@ -433,6 +451,22 @@ class _Chain:
         if array.shape[-1:] not in ((), (1,), (outputs,)) or array.size not in (1, outputs):
             raise refuse(_called(*at), f"expected {outputs} biases; got shape {array.shape}")
         return np.broadcast_to(array.reshape(-1), (outputs,))
+
+
+def _check_inside(place: str, tensor: Any) -> None:
+    """Raises where a tensor is kept in another file."""
+    if tensor.data_location == TensorProto.EXTERNAL:
+        raise refuse(
+            place,
+            f"{shorten(tensor.name)!r} is kept in another file, which is not read: export with "
+            "external_data=False, or make one of the two, onnx.save(onnx.load(FILE), FILE)",
+        )
+
+
+def _declared(graph: Any, name: str) -> list[int]:
+    """The shape of an input as far as the model says it, 0 where it does not."""
+    value = next(value for value in graph.input if value.name == name)
+    return [max(axis.dim_value, 0) for axis in value.type.tensor_type.shape.dim]
 
 
 def _called(index: int, node: Any) -> str:

@@ -26,6 +26,7 @@ from .layers import (
     chosen_layers,
     in_order,
     layers_of,
+    refuse_normalisation,
     tensors_of,
 )
 
@@ -125,6 +126,7 @@ def _meaning(name: str, text: str | None) -> dict[str, Any] | None:
 def _tensors(name: str, file: Any) -> dict[str, Any]:
     """The tensors in the order of their numbers; shapes and dtypes are looked at first."""
     names = in_order(file.keys())
+    refuse_normalisation(names, name)
     total = 0
     for key in names:
         part = file.get_slice(key)

@@ -46,6 +46,7 @@ from .layers import (
     expect_value,
     layers_of,
     refuse,
+    refuse_normalisation,
     tensors_of,
 )
 
@@ -57,6 +58,9 @@ except ImportError as missing:
 
 #: torch dtypes that a network can have.
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+
+#: How a file of torch.save began before there were zip files in it: a pickled number.
+OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 #: Beyond 40, e^−s is less than half a step between neighbouring float64 numbers at s.
 THRESHOLD = 40
@@ -236,6 +240,12 @@ def load(
             with zipfile.ZipFile(file) as archive:
                 claimed = sum(member.file_size for member in archive.infolist())
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as problem:
+            file.seek(0)
+            if file.read(len(OLD_FORMAT)) == OLD_FORMAT:
+                raise FileError(
+                    f"{name}: torch.save's format before PyTorch 1.6, which is not read; save it "
+                    "once more: torch.save(torch.load(FILE, weights_only=True), FILE)"
+                ) from None
             raise FileError(f"{name}: not a file of torch.save, or damaged: {problem}") from None
         if claimed > size:
             raise FileError(f"{name}: claims {claimed:,} bytes; the file has {size:,}")
@@ -246,11 +256,20 @@ def load(
             reason = _why_not_loaded(problem)
             raise FileError(f"{name}: expected a state_dict of tensors; {reason}") from None
     if not isinstance(state, Mapping) or not all(map(torch.is_tensor, state.values())):
-        raise FileError(f"{name}: expected a state_dict of tensors; got {describe(state)}")
+        raise FileError(f"{name}: expected a state_dict of tensors; got {_contents(state)}")
     needed = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
     if needed > size:
         raise FileError(f"{name}: tensors of {needed:,} bytes; the file has {size:,}")
     return from_torch(state, hidden=hidden, output=output, loss=loss, layers=layers)
+
+
+def _contents(state: Any) -> str:
+    """What a file has in place of a state_dict; a checkpoint has one in it."""
+    if isinstance(state, Mapping):
+        for key, part in state.items():
+            if isinstance(part, Mapping) and part and all(map(torch.is_tensor, part.values())):
+                return f"a checkpoint, in which {shorten(repr(key))} is one: save it by itself"
+    return describe(state)
 
 
 def _why_not_loaded(problem: Exception) -> str:
@@ -279,6 +298,7 @@ def _numpy(state: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     for name, tensor in state.items():
         if not isinstance(name, str) or not torch.is_tensor(tensor):
             raise TypeError(f"state_dict: {name}: expected a tensor; got {describe(tensor)}")
+    refuse_normalisation(state, "state_dict")
     check_total(sum(tensor.numel() for tensor in state.values()))
     return {name: array_of(name, tensor) for name, tensor in state.items()}
 
@@ -405,11 +425,5 @@ def network_of(
     output: str,
     loss: str | None,
 ) -> Network:
-    """The network of these layers; log_softmax at the end is softmax under cross_entropy."""
-    if output == "log_softmax":
-        if loss not in (None, "cross_entropy"):
-            raise ValueError(
-                f"loss: a model that ends with LogSoftmax goes with cross_entropy; got {loss!r}"
-            )
-        output = "softmax"
+    """The network of these layers."""
     return build(linear_layers(linears), hidden, output, loss)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from ..checks import choice, describe, matrix
+from ..checks import choice, describe, matrix, numeric
+from ..engines import OUTPUT_LOSSES, SUM_LOSSES
 from ..network import REDUCTIONS, Network
 from .layers import Computed, Gradient, activations_given, check, refuse
 from .torch import DTYPES, Chain, array_of, chain_of, is_sequential, linear_layers, network_of
@@ -82,9 +84,11 @@ def gradients(
             raise ValueError(f"loss: {_called(criterion)} is {known.loss} here; got {loss!r}")
         loss, reduction = known.loss, known.reduction
     if loss is None:
+        own = "" if criterion is None else f", which {_called(criterion)} does not say"
+        names = ", ".join((*OUTPUT_LOSSES, *SUM_LOSSES))
         raise ValueError(
-            "loss: expected the network's name of the loss, or criterion=nn.CrossEntropyLoss() or "
-            "another loss of PyTorch"
+            f"loss: expected its name, {names}{own}; or as criterion one of PyTorch's own, such as "
+            "nn.CrossEntropyLoss()"
         )
     net = _quietly(chain, loss)
     ignored = getattr(criterion, "ignore_index", -1) if known is not None else -1
@@ -94,10 +98,12 @@ def gradients(
             f"expected an ignore_index that is no class; got {ignored}: leave these examples out",
         )
     parameter = chain.linears[0][1].weight
-    inputs = torch.as_tensor(X, dtype=parameter.dtype, device=parameter.device).detach()
-    targets = torch.as_tensor(Y).detach()
+    inputs = _tensor("X", X).to(parameter.device, parameter.dtype)
+    targets = _tensor("Y", Y)
     said = hidden is not None or output is not None
     if criterion is not None:
+        if known is not None and known.loss != "cross_entropy" and net.sizes[-1] > 1:
+            _check_rank(targets, net.sizes[-1], _called(criterion))
         targets = _targets(known, targets, parameter.dtype)
         source = _called(criterion)
     elif said:
@@ -109,19 +115,24 @@ def gradients(
     # before PyTorch meets them, which says it in its own words
     matrix("X", there, net.dtype, columns=net.sizes[0])
     net.targets(numbers, len(there))
-    number, grad = _autograd(model, chain.linears, inputs, targets.to(parameter.device), criterion)
+    found = _autograd(model, chain.linears, inputs, targets.to(parameter.device), criterion)
     outputs = net.sizes[-1] if known is not None and known.outputs else 1
     also = f", also a mean over the {outputs} outputs" if outputs > 1 else ""
     return Computed(
         net,
         there,
         numbers,
-        grad,
-        number,
+        found.grad,
+        found.loss,
         reduction,
         1 / outputs,
         f"PyTorch {torch.__version__} on {parameter.device}, {source}{also}",
-        () if said else _notes(chain.activations[-1], source),
+        (
+            *_unreached(found.unreached),
+            *(() if known is None else _broadcast(found.outputs, targets, source)),
+            *(() if said else _notes(chain.activations[-1], source)),
+        ),
+        found.outputs,
     )
 
 
@@ -183,6 +194,22 @@ def _from_torch(criterion: Any) -> bool:
     return bool(type(criterion) is getattr(nn, type(criterion).__name__, None))
 
 
+def _tensor(name: str, values: Any) -> Any:
+    """X or Y as a tensor: one already, or anything that NumPy takes, such as a DataFrame."""
+    if torch.is_tensor(values):
+        return values.detach()
+    return torch.from_numpy(np.array(numeric(name, values), order="C"))
+
+
+def _check_rank(Y: Any, outputs: int, criterion: str) -> None:
+    """Raises for labels where a loss takes a number for every output."""
+    if Y.ndim == 1:
+        raise ValueError(
+            f"Y: expected shape (N, {outputs}), a number for every output, as {criterion} takes; "
+            f"got shape {tuple(Y.shape)}: of labels, their one-hot rows"
+        )
+
+
 def _targets(known: _Criterion | None, Y: Any, dtype: Any) -> Any:
     """Y as a criterion takes it: labels where it knows classes, otherwise numbers."""
     labels = Y.ndim == 1 and not Y.is_floating_point()
@@ -218,14 +245,23 @@ def _by_name(loss: str, last: str, reduction: str, targets: Any) -> Callable[[An
     return value
 
 
+class _Found(NamedTuple):
+    """The loss and its gradients; the outputs; and the layers that the loss does not depend on."""
+
+    loss: float
+    grad: list[Gradient]
+    outputs: Any
+    unreached: list[str]
+
+
 def _autograd(
     model: Any,
     linears: Sequence[tuple[str, Any]],
     X: Any,
     Y: Any,
     criterion: Callable[[Any, Any], Any],
-) -> tuple[float, list[Gradient]]:
-    """The loss and its gradients; frozen parameters have none, unreached ones have zeros."""
+) -> _Found:
+    """What PyTorch computes; frozen parameters have no gradients, unreached ones have zeros."""
     named = dict(
         (f"{name}.{kind}" if name else kind, parameter)
         for name, module in linears
@@ -235,7 +271,8 @@ def _autograd(
     if not named:
         raise ValueError("model: expected parameters that require gradients; got none")
     with torch.enable_grad():
-        value = criterion(model(X), Y)
+        outputs = model(X)
+        value = criterion(outputs, Y)
         if not torch.is_tensor(value) or value.numel() != 1:
             raise ValueError(f"criterion: expected one number; got {describe(value)}")
         found = torch.autograd.grad(value.reshape(()), list(named.values()), allow_unused=True)
@@ -250,7 +287,30 @@ def _autograd(
         grad.append(
             Gradient(None if weight is None else weight.T, bias, f"{prefix}weight", f"{prefix}bias")
         )
-    return float(value.detach()), grad
+    unreached = dict(
+        (name.rpartition(".")[0], None)
+        for name, part in zip(named, found, strict=True)
+        if part is None
+    )
+    given = outputs.detach().cpu().numpy() if torch.is_tensor(outputs) else None
+    return _Found(float(value.detach()), grad, given, list(unreached))
+
+
+def _unreached(layers: Sequence[str]) -> Iterator[str]:
+    """Layers that take no part."""
+    if layers:
+        names = ", ".join(map(repr, layers))
+        yield f"the loss does not depend on the model's {names}: is it used in forward?"
+
+
+def _broadcast(outputs: Any, targets: Any, criterion: str) -> Iterator[str]:
+    """A classic mistake: (N, 1) beside (N,), which PyTorch makes (N, N)."""
+    N = len(targets)
+    if N > 1 and tuple(targets.shape) == (N,) and outputs is not None and outputs.shape == (N, 1):
+        yield (
+            f"{criterion} makes {N} × {N} differences of outputs ({N}, 1) and targets ({N},): "
+            "give it targets of the outputs' shape"
+        )
 
 
 def _notes(last: str, criterion: str) -> tuple[str, ...]:

@@ -4,11 +4,13 @@ A layer is a pair (W, b), or a dict with the keys of one of `KEYS`, the biases p
 is (n_l, n_{l+1}), (in, out). Layers lie in lists or tuples, in their order, or in dicts, in the
 order of the numbers in their keys (`Dense_10` after `Dense_2`), or else in the only one in which
 their sizes fit; nesting such as {"params": …} does not matter, nor do the empty tuples that some
-libraries leave for activations.
+libraries leave for activations. They may also lie in one list, [W, b, W, b], or one dict with
+numbers behind the keys, {"W1", "b1", "W2", "b2"}.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -44,12 +46,15 @@ def _layers(
     if isinstance(node, Mapping):
         for weight, bias in KEYS:
             if weight in node and set(node) <= {weight, bias}:
-                yield _layer(
-                    f"{path}[{weight!r}]", node[weight], f"{path}[{bias!r}]", node.get(bias)
-                )
+                yield _layer_of(path, node, weight, bias)
                 return
         if not all(isinstance(key, str) for key in node):
             raise refuse(path, "expected names as keys")
+        numbered = _numbered(node)
+        if numbered:
+            for weight, bias in numbered:
+                yield _layer_of(path, node, weight, bias)
+            return
         inner = ends if len(node) == 1 else (None, None)
         groups = {
             key: list(_layers(f"{path}[{key!r}]", node[key], inner)) for key in in_order(node)
@@ -58,16 +63,41 @@ def _layers(
         for key in arranged(groups, path, REMEDY, ends):
             yield from groups[key]
     elif isinstance(node, list | tuple):
-        if len(node) == 2 and [_rank(part) for part in node] == [2, 1]:
-            yield _layer(f"{path}[0]", node[0], f"{path}[1]", node[1])
-            return
+        ranks = [_rank(part) for part in node]
         for k, child in enumerate(node):
-            yield from _layers(f"{path}[{k}]", child)
+            if ranks[k] == 2:
+                biases = node[k + 1] if ranks[k + 1 : k + 2] == [1] else None
+                yield _layer(f"{path}[{k}]", child, f"{path}[{k + 1}]", biases)
+            elif ranks[k] != 1 or ranks[k - 1 : k] != [2]:
+                yield from _layers(f"{path}[{k}]", child)
     else:
         keys = ", ".join(f"{{{weight!r}, {bias!r}}}" for weight, bias in KEYS)
         raise refuse(
             path, f"expected a layer, (W, b) or a dict {keys}, W (in, out); got {describe(node)}"
         )
+
+
+def _numbered(node: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The keys of the layers' W and b, where all are those of one of `KEYS` with a number each."""
+    for weight, bias in KEYS:
+        numbers: dict[int, dict[str, str]] = {}
+        for key in node:
+            found = re.fullmatch(rf"({weight}|{bias})(_?)([0-9]{{1,9}})", key)
+            if found is None or found[1] in numbers.setdefault(int(found[3]), {}):
+                break
+            numbers[int(found[3])][found[1]] = key
+        else:
+            if all(weight in keys for keys in numbers.values()):
+                return [
+                    (keys[weight], keys.get(bias, f"{bias}{number}"))
+                    for number, keys in sorted(numbers.items())
+                ]
+    return []
+
+
+def _layer_of(path: str, node: Mapping[str, Any], weight: str, bias: str) -> Layer:
+    """The layer with these keys; the biases may be missing."""
+    return _layer(f"{path}[{weight!r}]", node[weight], f"{path}[{bias!r}]", node.get(bias))
 
 
 def _rank(node: Any) -> int | None:

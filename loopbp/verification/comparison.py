@@ -16,8 +16,9 @@ from ..interop.layers import Computed, Gradient
 from ..network import REDUCTIONS, Network
 from ..rounding import Bounds, gradient_bounds
 from .factors import explanations
-from .result import RESOLVED, Verification
-from .tensor import Tensor, eps
+from .forward import before_the_gradients
+from .result import Verification
+from .tensor import RESOLVED, Tensor, eps
 
 
 def verify(
@@ -210,6 +211,8 @@ def _compared(computed: Computed, factor: float, engine: str) -> Verification:
     tensors = tuple(_tensors(computed.grad, trace.grad, (bounds.grad, likely.grad), expected))
     if not tensors:
         raise ValueError("gradients: expected at least one tensor to compare; got none")
+    causes = tuple(explanations(tensors, net.loss, len(trace.x[0]), net.sizes[-1], trace.reduction))
+    differ = any(tensor.beyond for tensor in tensors)
     return Verification(
         tensors,
         net,
@@ -218,8 +221,9 @@ def _compared(computed: Computed, factor: float, engine: str) -> Verification:
         computed.loss,
         expected,
         (likely if any(tensor.likely for tensor in tensors) else bounds).kinks,
-        tuple(explanations(tensors, net.loss, len(trace.x[0]), net.sizes[-1], trace.reduction)),
+        causes,
         computed.notes,
+        before_the_gradients(computed, trace, expected) if differ and not causes else "",
     )
 
 

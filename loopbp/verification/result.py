@@ -12,13 +12,10 @@ import numpy as np
 
 from ..network import Network
 from ..trace import Trace
-from .tensor import Difference, Tensor, counted
+from .tensor import RESOLVED, Difference, Tensor, counted
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: The worst resolution of a tensor with which gradients can be said to agree.
-RESOLVED = 0.1
 
 VERDICTS = {
     "agree": "Gradients agree: {entries} within rounding",
@@ -43,7 +40,8 @@ class Verification:
     trace, the exact backprop; source, the other library and its loss, in words; loss, what the
     library gave (None where only gradients were given); factor, what theirs were expected to be
     times ours; kinks, how many sums lie so near a kink that rounding decides their g′ (the bounds
-    allow for it); explanations of a constant factor between theirs and ours; notes.
+    allow for it); explanations of a constant factor between theirs and ours; notes; before, where
+    gradients differ, a sentence on the outputs and the loss, which come before them.
     """
 
     tensors: tuple[Tensor, ...]
@@ -55,6 +53,7 @@ class Verification:
     kinks: int
     explanations: tuple[str, ...]
     notes: tuple[str, ...]
+    before: str = ""
 
     @cached_property
     def verdict(self) -> str:
@@ -158,6 +157,7 @@ class Verification:
         """The verdict, what was compared, and what explains a difference."""
         entries = f"{self.entries:,} entries" if self.entries > 1 else "1 entry"
         lines = [VERDICTS[self.verdict].format(entries=entries, beyond=self.beyond)]
+        lines += [self.before] if self.before else []
         lines.append(f"worst: {self.worst}")
         last = max((tensor.layer for tensor in self.tensors if tensor.beyond), default=None)
         if last is not None and last < self.net.L - 1:

@@ -12,6 +12,9 @@ import numpy as np
 from ..checks import FloatArray
 from ..rounding import Bounds, ulps
 
+#: The worst resolution of a tensor with which gradients can be said to agree.
+RESOLVED = 0.1
+
 
 class Difference(NamedTuple):
     """One entry: ∂f/∂w_ij^(layer), i = 0 for a bias, j from 1.

@@ -181,6 +181,20 @@ def external() -> Any:
     return model
 
 
+def reshaped(shape: list[int], **parameters: Any) -> Callable[[], Any]:
+    """Inputs of this shape for a Gemm of two inputs."""
+    nodes = [
+        helper.make_node("Reshape", ["X", "shape"], ["flat"], **parameters),
+        helper.make_node("Gemm", ["flat", "A", "a"], ["Y"]),
+    ]
+    return lambda: model_of(nodes, {**WEIGHTS, "shape": np.array(shape)})
+
+
+def reshaped_later() -> Any:
+    nodes = [GEMM, helper.make_node("Reshape", ["S", "shape"], ["Y"])]
+    return model_of(nodes, {**WEIGHTS, "shape": np.array([-1, 2])})
+
+
 def claiming() -> Any:
     model = model_of([helper.make_node("Gemm", ["X", "A", "a"], ["Y"])], WEIGHTS)
     model.graph.initializer[0].dims[:] = [2**20, 2**20]
@@ -209,7 +223,12 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: model_of([helper.make_node("MatMul", ["A", "X"], ["Y"])], WEIGHTS), "second factor"),
     (branching, r"node 2 \(Add 'skip'\): expected a chain of layers; here it branches"),
     (other_slope, r"node 1 \(Mul\): expected the factor 0.01, for leaky_relu"),
-    (external, "kept in another file|not a valid ONNX model"),
+    (external, "model: 'A' is kept in another file, which .*external_data=False"),
+    (then("LogSoftmax", axis=0), r"node 1 \(LogSoftmax\): expected axis = 1; got 0"),
+    (reshaped([-1, 3]), r"node 0 \(Reshape\): expected it before .*, to shape \(N, n_0\)"),
+    (reshaped([2]), r"node 0 \(Reshape\): expected it before the first layer"),
+    (reshaped([0, 2], allowzero=1), r"node 0 \(Reshape\): expected it before the first layer"),
+    (reshaped_later, r"node 1 \(Reshape\): expected it before the first layer"),
     (claiming, "too small for the declared shape|expected at most 1,073,741,824 parameters"),
     (two_inputs, "inputs: expected one of the model; got 2"),
 ]
@@ -219,6 +238,21 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
 def test_what_no_network_has_is_refused_by_name(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         from_onnx(make())
+
+
+@pytest.mark.parametrize("shape", [[-1, 2], [0, 2], [0, -1], [-1, -1], [5, 2]])
+def test_inputs_may_be_made_flat_first(shape: list[int]) -> None:
+    net = from_onnx(reshaped(shape)())
+    assert net.sizes == (2, 2) and net.W[0].tolist() == [B0.tolist(), *W0.tolist()]
+
+
+def test_logarithms_of_a_softmax_are_a_softmax_under_cross_entropy() -> None:
+    model = then("LogSoftmax", axis=-1)()
+    for loss in (None, "cross_entropy"):
+        net = from_onnx(model, loss=loss)
+        assert (net.output, net.loss) == ("softmax", "cross_entropy")
+    with pytest.raises(ValueError, match="LogSoftmax goes with cross_entropy; got 'mse'"):
+        from_onnx(model, loss="mse")
 
 
 def test_two_activations_and_nodes_aside_are_refused() -> None:

@@ -180,12 +180,36 @@ def test_a_state_dict_needs_its_activations() -> None:
         from_torch(state, hidden="tanh")
     with pytest.raises(ValueError, match="hidden: the model says its own"):
         from_torch(typed_in(), hidden="tanh")
-    with pytest.raises(ValueError, match=r"state_dict: .*got '1\.running_mean'"):
+    with pytest.raises(ValueError, match=r"state_dict: 1: a batch normalisation"):
         from_torch({**state, "1.running_mean": torch.zeros(2)}, hidden="tanh", output="sin")
     with pytest.raises(ValueError, match=r"4\.bias: expected 4\.weight"):
         from_torch({**state, "4.bias": torch.zeros(2)}, hidden="tanh", output="sin")
     with pytest.raises(TypeError, match="0: expected a tensor"):
         from_torch({"0": "text"}, hidden="tanh", output="sin")
+
+
+def test_what_has_no_place_in_a_state_dict_is_called_by_its_name() -> None:
+    batch = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).state_dict()
+    with pytest.raises(ValueError, match=r"^state_dict: 1: a batch normalisation \(it has runn"):
+        from_torch(batch, output="identity")
+    layer = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3)).state_dict()
+    with pytest.raises(ValueError, match=r"1\.weight: .*got shape \(3,\), as normalisations"):
+        from_torch(layer, output="identity")
+
+
+def test_a_module_of_any_kind_is_told_the_way() -> None:
+    with pytest.raises(TypeError, match=r"pass model\.state_dict\(\) with hidden= and output="):
+        from_torch(nn.ModuleList([nn.Linear(2, 3)]))
+
+
+def test_files_that_hold_something_like_a_state_dict(tmp_path: Path) -> None:
+    state = nn.Sequential(nn.Linear(2, 3)).state_dict()
+    torch.save(state, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    with pytest.raises(FileError, match=r"old\.pt: torch\.save's format before PyTorch 1\.6"):
+        interop.load(tmp_path / "old.pt", output="identity")
+    torch.save({"epoch": 3, "model": state}, tmp_path / "checkpoint.pt")
+    with pytest.raises(FileError, match="a checkpoint, in which 'model' is one: save it by"):
+        interop.load(tmp_path / "checkpoint.pt", output="identity")
 
 
 def test_layers_of_a_state_dict_stay_in_its_order() -> None:

@@ -29,6 +29,10 @@ TREES: dict[str, Any] = {
     "wrapped": {
         "params": {"Dense_1": {"kernel": V, "bias": C}, "Dense_0": {"kernel": W, "bias": B}}
     },
+    "one list": [W, B, V, C],
+    "one dict with numbers": {"W1": W, "W2": V, "b1": B, "b2": C},
+    "one dict with underscores and ten before nine": {"w_10": V, "w_9": W, "b_10": C, "b_9": B},
+    "one wrapped dict": {"params": {"kernel0": W, "bias0": B, "kernel1": V, "bias1": C}},
     "numbers of two digits": {"l10": {"W": V, "b": C}, "l9": {"W": W, "b": B}},
 }
 
@@ -49,14 +53,22 @@ def test_the_place_in_the_tree_is_the_name() -> None:
 def test_biases_may_be_missing() -> None:
     (layer,) = layers_of({"w": W}, "p")
     assert layer.bias is None
+    for tree in ([W, V, C], {"W1": W, "W2": V, "b2": C}):
+        first, second = layers_of(tree, "p")
+        assert first.bias is None and first.weight.tolist() == W.tolist()
+        assert second.bias is not None and second.bias.tolist() == C.tolist()
 
 
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
-        ([W, V], r"p\[0\]: expected a layer"),
+        ([B, W, C, V], r"p\[0\]: expected a layer"),
+        ([W, B, C, V], r"p\[2\]: expected a layer"),
+        ({"W1": W, "b1": B, "b2": C}, r"p\['W1'\]: expected a layer"),
+        ({"W1": W, "w2": V}, r"p\['W1'\]: expected a layer"),
+        ({"W1": W, "W_1": V}, r"p\['W1'\]: expected a layer"),
         ([(W, B), {"weight": V, "bias": C}], r"p\[1\]\['bias'\]: expected a layer"),
-        ([(W, "b")], r"p\[0\]\[0\]: expected a layer"),
+        ([(W, "b")], r"p\[0\]\[1\]: expected a layer"),
         ({0: (W, B)}, "p: expected names as keys"),
         (None, "p: expected a layer.*got None"),
         ([(W.astype(complex), B)], r"p\[0\]\[0\]: expected an array of real numbers"),
@@ -77,3 +89,37 @@ def test_the_examples_may_decide_the_order_and_otherwise_it_is_refused() -> None
     assert layers_of(tree, "p", (3, 3))[0].weight.shape == (3, 2)
     with pytest.raises(ValueError, match=r"p: in several orders.*decoder.*encoder.*list"):
         layers_of(tree, "p")
+
+
+def square(value: float) -> tuple[Any, Any]:
+    """A layer of 2 inputs and 2 outputs."""
+    return np.full((2, 2), value), np.full(2, value)
+
+
+def test_what_differs_in_numbers_alone_keeps_its_order_among_other_names() -> None:
+    tree = {"hidden10": square(10), "hidden9": square(9), "last": (V, C), "first": (W, B)}
+    found = layers_of(tree, "p")
+    assert [layer.weight[0, 0] for layer in found] == [1, 9, 10, 9]
+    with pytest.raises(ValueError, match="in several orders, the layers first .3 to 2., last"):
+        layers_of({"right": square(1), "left": square(2), "last": (V, C), "first": (W, B)}, "p")
+
+
+def test_the_order_ends_with_as_many_outputs_as_there_are_targets() -> None:
+    # 2 to 1 and 1 to 2: either may be the last, unless the targets have one column
+    tree = {"one": (V, C), "two": (V.T, np.ones(2)), "three": square(1)}
+    with pytest.raises(ValueError, match="in several orders"):
+        layers_of(tree, "p", (2, None))
+    tree.pop("three")
+    assert layers_of(tree, "p", (None, 1))[0].weight.shape == (1, 2)
+    assert layers_of(tree, "p", (None, 2))[0].weight.shape == (2, 1)
+
+
+def test_an_order_is_not_taken_for_the_only_one_before_all_are_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tree = {"decoder": (V, C), "encoder": (W, B)}
+    monkeypatch.setattr("loopbp.interop.layers.MOST_TRIES", 4)  # the last one finds it
+    with pytest.raises(ValueError, match="fit one after the other"):
+        layers_of(tree, "p")
+    monkeypatch.setattr("loopbp.interop.layers.MOST_TRIES", 5)
+    assert layers_of(tree, "p")[0].weight.shape == (3, 2)

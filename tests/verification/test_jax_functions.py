@@ -42,9 +42,20 @@ def flax(parameters: Any, x: Any, y: Any) -> Any:
     return squares(hidden @ second["kernel"] + second["bias"], y)
 
 
+def flat(parameters: Any, x: Any, y: Any) -> Any:
+    W, b, V, c = parameters
+    return squares(jnp.tanh(x @ W + b) @ V + c, y)
+
+
+def numbered(parameters: Any, x: Any, y: Any) -> Any:
+    return flat([parameters[name] for name in ("W1", "b1", "W2", "b2")], x, y)
+
+
 TREES: list[tuple[Any, Any]] = [
     (pairs, [(W, B), (V, C)]),
     (dicts, [{"w": W, "b": B}, {"w": V, "b": C}]),
+    (flat, [W, B, V, C]),
+    (numbered, {"W1": W, "b1": B, "W2": V, "b2": C}),
     (
         flax,
         {"params": {"Dense_0": {"kernel": W, "bias": B}, "Dense_1": {"kernel": V, "bias": C}}},

@@ -194,7 +194,9 @@ def test_the_broadcasting_mistake_is_found() -> None:
     with pytest.warns(UserWarning, match="target size"):
         found = loopbp.verify(line, X, Y[:, 0], criterion=nn.MSELoss())
     assert found.verdict == "differ"
-    assert loopbp.verify(line, X, Y, criterion=nn.MSELoss()).passed
+    assert "MSELoss makes 3 × 3 differences of outputs (3, 1) and targets (3,)" in str(found)
+    right = loopbp.verify(line, X, Y, criterion=nn.MSELoss())
+    assert right.passed and right.notes == ()
 
 
 def test_softmax_twice_is_found_and_named() -> None:
@@ -364,14 +366,15 @@ def test_what_rounding_could_hide_is_not_said_to_agree() -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({}, "loss: expected the network's name of the loss, or criterion="),
+    ({}, "loss: expected its name, sse, half_sse, .*; or as criterion one of PyTorch's own"),
+    ({"criterion": nn.MSELoss()}, r"Y: expected shape \(N, 3\), .*as MSELoss takes; got .*\(3,\)"),
     ({"criterion": nn.CrossEntropyLoss(), "loss": "mse"}, "CrossEntropyLoss is cross_entropy here"),
     ({"criterion": nn.CrossEntropyLoss(label_smoothing=0.1)}, "expected label_smoothing=0"),
     ({"criterion": nn.CrossEntropyLoss(ignore_index=2)}, "ignore_index that is no class; got 2"),
     ({"criterion": nn.CrossEntropyLoss(weight=torch.ones(3).double())}, "expected weight=None"),
     ({"criterion": nn.CrossEntropyLoss(reduction="none")}, "'mean' or 'sum'; got 'none'"),
     ({"criterion": lambda o, y: o, "loss": "sse"}, "criterion: expected one number"),
-    ({"criterion": nn.L1Loss()}, "loss: expected the network's name"),
+    ({"criterion": nn.L1Loss()}, "loss: expected its name, .*, which L1Loss does not say"),
     ({"criterion": "mse"}, "criterion: expected a loss of PyTorch or a function"),
     ({"loss": "mse", "net": two_two_one()}, "net: not with this kind of subject"),
     ({"loss": "mse", "factor": 0.0}, "factor: expected a number that is not 0"),
@@ -475,15 +478,15 @@ def test_the_command_says_what_is_missing(mine: str) -> None:
         (f"{mine}:nothing", "there is no 'nothing' in"),
         ("no_such_module:model", "No module named 'no_such_module'"),
         ("nothing.py:model", "there is no such file"),
-        (f"{mine}:make", "loss: expected the network's name"),
         (f"{mine}:MARGIN", "MODULE:OBJECT: expected a PyTorch model, or a JAX function and"),
         (f"{mine}:doubled", "MODULE:OBJECT: expected a PyTorch model, or a JAX function and"),
         (f"{mine}:Own", "MODULE:OBJECT: expected a PyTorch model, or a JAX function and"),
         (f"{mine}:own", "MODULE:OBJECT: Own is no nn.Sequential"),
     ):
-        result = command(place)
+        result = command(place, "--loss", "mse")
         assert result.exit_code == 2
         assert message in " ".join(result.stderr.split())
+    assert "--criterion or --loss: expected the loss; got neither" in command(f"{mine}:make").stderr
 
 
 def test_the_command_says_that_the_data_does_not_fit(mine: str) -> None:
