@@ -160,14 +160,27 @@ class _Student:
 
     def forward(self, r: Results) -> None:
         r.x.append(self.X)
-        for l, name in enumerate(self.net.activations):
+        for l in range(self.net.L):
             W = self.W[l].T if self.wrong("transposed-forward", l) else self.W[l]
             b = 0 * self.b[l] if self.wrong("bias-left-out", l) else self.b[l]
             S = np.stack([self.add(np.column_stack([b, W * x])) for x in r.x[l]])
             r.S.append(S)
-            rows = S.T if self.wrong("softmax-over-batch", l) else S
-            x = np.stack([g(name, row) for row in rows])
-            r.x.append(x.T if self.wrong("softmax-over-batch", l) else x)
+            r.x.append(self.outputs(S, l))
+
+    def used(self, l: int) -> str:
+        """The activation that this student has in the layer."""
+        others = [name for name in ("sigmoid", "tanh", "relu", "softmax")
+                  if self.wrong(f"{name}-instead", l)]  # fmt: skip
+        return others[0] if others else self.net.activations[l]
+
+    def outputs(self, S: np.ndarray, l: int) -> np.ndarray:
+        if self.wrong("activation-left-out", l):
+            return S.copy()
+        if self.wrong("softmax-over-all", l):
+            return (np.exp(S) / self.add(np.exp(S).ravel())).astype(S.dtype)
+        rows = S.T if self.wrong("softmax-over-batch", l) else S
+        x = np.stack([g(self.used(l), row) for row in rows])
+        return x.T if self.wrong("softmax-over-batch", l) else x
 
     def backward(self, r: Results) -> None:
         L, deltas, dW, db = self.net.L, {}, {}, {}
@@ -190,6 +203,9 @@ class _Student:
         if net.loss == "cross_entropy" and self.wrong("softmax-diagonal", l):
             error = -y * (number(1) - x)
             error = -error if self.wrong("error-swapped", l) else error
+        if self.wrong("second-half-left-out", l):
+            error = -(y / x) * (x * (number(1) - x))
+            error = -error if self.wrong("error-swapped", l) else error
         if net.loss in ("sse", "mse") and not self.wrong("factor-2-left-out", l):
             error = number(2) * error
         if self.wrong("factor-2-too-many", l):
@@ -202,12 +218,12 @@ class _Student:
             if self.wrong("slope-twice", l):
                 return error * x * (number(1) - x)
             return self.through_softmax(x, error) if self.wrong("jacobian-twice", l) else error
-        if net.output != "softmax":
+        if self.wrong("softmax-diagonal", l):
+            return error * x * (number(1) - x)
+        if self.used(l) != "softmax":
             return self.sloped(r, error, S, x, l, n)
         if self.wrong("slope-left-out", l):
             return error
-        if self.wrong("softmax-diagonal", l):
-            return error * x * (number(1) - x)
         return self.through_softmax(x, error)
 
     def through_softmax(self, x: np.ndarray, error: np.ndarray) -> np.ndarray:
@@ -228,12 +244,12 @@ class _Student:
         return self.sloped(r, error, r.S[l][n], r.x[l + 1][n], l, n)
 
     def sloped(self, r: Results, error, S, x, l: int, n: int) -> np.ndarray:
-        name, one = self.net.activations[l], self.number(1)
+        name, one = self.used(l), self.number(1)
         if self.wrong("slope-left-out", l):
             return error
         if self.wrong("slope-of-x", l):
             return error * g_prime(name, x)
-        if self.wrong("slope-formula-on-S", l):
+        if self.wrong("slope-formula-on-S", l) and name in ("sigmoid", "tanh", "exp"):
             return error * {"sigmoid": S * (one - S), "tanh": one - S * S, "exp": S}[name]
         foreign: dict[str, Callable[[], Any]] = {
             "sigmoid-slope": lambda: x * (one - x),
@@ -265,6 +281,9 @@ class _Student:
         rows = [0] if self.wrong("first-example-only", l) else rows
         dW = self.add(np.stack([np.outer(delta[n], x[n]) for n in rows], axis=-1))
         db = self.add(np.stack([delta[n] for n in rows], axis=-1))
+        if self.wrong("bias-over-all-nodes", l):
+            every = np.concatenate([delta[n] for n in rows])
+            db = np.full_like(db, self.add(every))
         N = self.number(self.N)
         mean = self.reduction == "mean"
         if (mean and not self.wrong("sum-instead-of-mean", l)) or self.wrong(
@@ -314,7 +333,9 @@ class _Student:
         W, b = W - eta * dW, b - eta * db
         if self.wrong("decay-without-eta", l):
             W, b = W - decay_W, b - decay_b
-        return W, self.b[l] if self.wrong("bias-not-updated", l) else b
+        W = self.W[l] if self.wrong("weights-not-updated", l) else W
+        b = self.b[l] if self.wrong("bias-not-updated", l) else b
+        return (self.W[l], self.b[l]) if self.wrong("layer-not-updated", l) else (W, b)
 
 
 def case_of(

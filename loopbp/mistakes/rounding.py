@@ -51,6 +51,10 @@ class Bounded:
         """Rows and columns exchanged."""
         return Bounded(self.value.T, self.error.T)
 
+    def reshaped(self, *shape: int) -> Bounded:
+        """The same numbers in another shape."""
+        return Bounded(self.value.reshape(shape), self.error.reshape(shape))
+
     @property
     def nbytes(self) -> int:
         """The memory that both arrays take."""

@@ -1,9 +1,11 @@
 """Which mistakes explain all the numbers.
 
 A set of mistakes explains a submission if every number in it lies within rounding of what code
-with these mistakes computes (see `rounding`). No mistake comes first, then each single one, then
-each pair that goes together; larger sets are not tried. All explanations with the fewest mistakes
-are found, so that what the numbers cannot tell apart is said together.
+with these mistakes computes (see `rounding`), and if what it computes is known well enough to say
+so: where the mistake leads to a kink of ReLU, g′ may be 0 or 1, and almost any number would do. No
+mistake comes first, then each single one, then each pair that goes together; larger sets are not
+tried. All explanations with the fewest mistakes are found, so that what the numbers cannot tell
+apart is said together.
 """
 
 from __future__ import annotations
@@ -94,6 +96,20 @@ class Comparison:
         """Whether everything is what code with these mistakes computes."""
         return all(self._fits(given, atoms) for given in self.given)
 
+    def tells(self, atoms: Atoms) -> bool:
+        """Whether they say what is computed much better than how far it is from the right number.
+
+        In half of the entries that depart at least: the bound is within half of their distance.
+        """
+        departing = told = 0
+        for given in self.given:
+            departs = self.departing(given, NONE)
+            right = self.expected(given.quantity, NONE).value[departs]
+            bound = self.expected(given.quantity, atoms).error[departs]
+            departing += len(right)
+            told += int(np.count_nonzero(2 * bound <= np.abs(given.values[departs] - right)))
+        return 2 * told >= departing
+
     def departing(self, given: Given, atoms: Atoms) -> Booleans:
         """Which entries are not what code with these mistakes computes."""
         expected = self.expected(given.quantity, atoms)
@@ -146,11 +162,9 @@ class Comparison:
 def explanations(comparison: Comparison, candidates: Iterable[Explanation]) -> list[Explanation]:
     """Those of the candidates, all with as many mistakes, that explain everything."""
     with np.errstate(all="ignore"):
-        found = [
-            way
-            for way in candidates
-            if comparison.fits(NONE.union(*(finding.atoms for finding in way)))
-        ]
+        made = ((way, NONE.union(*(finding.atoms for finding in way))) for way in candidates)
+        fitting = [(way, atoms) for way, atoms in made if comparison.fits(atoms)]
+        found = [way for way, atoms in fitting if not atoms or comparison.tells(atoms)]
     return list(narrowed(found))
 
 

@@ -29,7 +29,15 @@ MANY_ROWS, FEW_ROWS = 64, 16
 STALE = "updated-while-going-back"
 #: What changes the decay term alone, and what leaves it out of the gradient but not of the step.
 OF_THE_TERM = frozenset(mistake.name for mistake in DECAY)
+#: The lines of a gradient before it is divided.
+OF_THE_PRODUCT = ("x of the gradient", "δ of the gradient", "examples", "axis of the bias")
 TERM_ELSEWHERE = ("decay-in-step-only", "decay-without-eta")
+#: Whose x has the sign of S, so that g′ of either is the same, but for rounding at 0.
+SAME_SIGN = ("relu", "leaky_relu")
+#: Whose g′ has a formula by x.
+BY_X = ("sigmoid", "tanh", "exp")
+#: Which activation is used in the place of a layer's own.
+INSTEAD = {f"{name}-instead": name for name in ("sigmoid", "tanh", "relu", "softmax")}
 #: Whose g′ is taken in the place of a layer's own, and of what.
 FOREIGN = {
     "sigmoid-slope": ("sigmoid", "x"),
@@ -112,12 +120,23 @@ class Student:
         """x^(l) without the constant node: the inputs, or g(S^(l−1))."""
         if l == 0:
             return self.problem.x
-        S, name = self.compute(Quantity("S", l - 1), atoms), self.case.activations[l - 1]
+        S, name = self.compute(Quantity("S", l - 1), atoms), self._g(l - 1, atoms)
+        if Atom("activation-left-out", l - 1) in atoms:
+            return S
         if name != "softmax":
             return self._do.activation(name, S)
         if Atom("softmax-over-batch", l - 1) in atoms:
             return self._do.softmax(S.transposed).transposed
+        if Atom("softmax-over-all", l - 1) in atoms:
+            return self._do.softmax(S.reshaped(1, -1)).reshaped(*S.value.shape)
         return self._do.softmax(S)
+
+    def _g(self, l: int, atoms: Atoms) -> str:
+        """The activation that is used in this layer."""
+        return next(
+            (name for mistake, name in INSTEAD.items() if Atom(mistake, l) in atoms),
+            self.case.activations[l],
+        )
 
     def _inputs(self, l: int, atoms: Atoms) -> Bounded:
         """x^(l) with the constant node."""
@@ -131,8 +150,10 @@ class Student:
         x, y = self.compute(Quantity("x", case.L), atoms), self.problem.y
         if Atom("softmax-twice", last) in atoms:
             error = self._do.jacobian_product(x, self._do.difference(self._do.softmax(x), y))
-        elif case.absorbed and Atom("softmax-diagonal", last) in atoms:
+        elif case.absorbed and self._one_sided(atoms):
             error = self._do.product(y.times(-1), self._do.complement(x))
+            # −y / x times x (1 − x) is another way to it.
+            error = self._do.rounded(error.value, error.error, np.abs(error.value), 4)
         elif case.loss == "cross_entropy":
             error = self._summed_error(x, y)
         else:
@@ -140,13 +161,16 @@ class Student:
         upstream = error.times(self._loss_factor(atoms))
         if case.absorbed:
             return self._absorbed(upstream, x, atoms)
-        if case.softmax:
-            if Atom("slope-left-out", last) in atoms:
-                return upstream
-            if Atom("softmax-diagonal", last) in atoms:
-                return self._do.product(upstream, self._do.product(x, self._do.complement(x)))
+        if case.softmax and Atom("softmax-diagonal", last) in atoms:
+            return self._do.product(upstream, self._do.product(x, self._do.complement(x)))
+        if self._g(last, atoms) == "softmax" and Atom("slope-left-out", last) not in atoms:
             return self._do.jacobian_product(x, upstream)
         return self._sloped(upstream, last, atoms)
+
+    def _one_sided(self, atoms: Atoms) -> bool:
+        """Whether δ is −y (1 − x): each output's own, where its target is not 0."""
+        names = ("softmax-diagonal", "second-half-left-out")
+        return any(Atom(name, self.case.last) in atoms for name in names)
 
     def _summed_error(self, x: Bounded, y: Bounded) -> Bounded:
         """x − y as Σ_k (−y_k / x_k) x_k ([j = k] − x_j) gives it too: x_j Σ_k y_k − y_j."""
@@ -195,10 +219,10 @@ class Student:
         foreign = next((name for name in FOREIGN if Atom(name, l) in atoms), None)
         if foreign is not None:
             return self._do.product(upstream, self._foreign(foreign, l, atoms))
-        name, S = self.case.activations[l], self.compute(Quantity("S", l), atoms)
-        if Atom("slope-formula-on-S", l) in atoms:
+        name, S = self._g(l, atoms), self.compute(Quantity("S", l), atoms)
+        if Atom("slope-formula-on-S", l) in atoms and name in BY_X:
             return self._do.product(upstream, self._formula(name, S))
-        if Atom("slope-of-x", l) in atoms:
+        if Atom("slope-of-x", l) in atoms and name not in SAME_SIGN:
             S = self.compute(Quantity("x", l + 1), atoms)
         elif Atom("slope-of-wrong-layer", l) in atoms:
             S = self.compute(Quantity("S", l + 1), atoms)
@@ -244,7 +268,11 @@ class Student:
             x, delta = x[-1:], delta[-1:]
         elif Atom("first-example-only", l) in atoms:
             x, delta = x[:1], delta[:1]
-        return self._do.matmul(x[:, self._rows(l, few)].transposed, delta)
+        product = self._do.matmul(x[:, self._rows(l, few)].transposed, delta)
+        if Atom("bias-over-all-nodes", l) in atoms:
+            total = self._do.row_sum(delta.reshaped(1, -1))
+            product.value[0], product.error[0] = total.value[0], total.error[0]
+        return product
 
     def _loss_gradient(self, l: int, few: bool, atoms: Atoms) -> Bounded:
         """∂f/∂W^(l) without decay: the product, divided, and what mistakes make of it."""
@@ -312,8 +340,11 @@ class Student:
             # w (1 − η λ) − η ∂f/∂w is another way to it.
             scale = np.abs(W.value) + np.abs(step.value) + 2 * np.abs(eta * term.value)
             new = self._do.rounded(new.value, new.error, scale, 4)
-        if Atom("bias-not-updated", l) in atoms:
-            new.value[0], new.error[0] = W.value[0], W.error[0]
+        stays = {"layer-not-updated": slice(None), "weights-not-updated": slice(1, None),
+                 "bias-not-updated": slice(0, 1)}  # fmt: skip
+        for name, part in stays.items():
+            if Atom(name, l) in atoms:
+                new.value[part], new.error[part] = W.value[part], W.error[part]
         return new
 
 
@@ -339,7 +370,7 @@ def _reaches(quantity: Quantity, atom: Atom, stale: Sequence[int]) -> bool:
     if atom.layer != l or kind == "delta":
         return False
     if kind == "product":
-        return BY_NAME[atom.name].line in ("x of the gradient", "δ of the gradient", "examples")
+        return BY_NAME[atom.name].line in OF_THE_PRODUCT
     if atom.name == "decay-in-step-only":
         return kind == "grad"
     if kind == "grad_f":

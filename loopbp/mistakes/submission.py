@@ -358,9 +358,12 @@ def _weights(
     text, shape = name.text, array.shape
     part = Part(text, shape)
     if name.words.bias:
-        if array.size != m or array.ndim > 2:
+        # a sum over all nodes is one number, which NumPy takes for every bias
+        one = array.size == 1 and name.words.kind == "grad"
+        if (array.size != m and not one) or array.ndim > 2:
             raise ValueError(f"{text}: expected shape ({m},) of the biases; got {shape}")
-        return array.reshape(1, m).astype(np.float64), replace(part, shape=(m,))
+        values = np.broadcast_to(array.reshape(1, -1), (1, m)).astype(np.float64)
+        return values, replace(part, shape=(m,))
     ways = _weight_ways(shape, n, m) if array.ndim == 2 else set()
     if not ways:
         raise ValueError(

@@ -2,8 +2,33 @@
 
 from __future__ import annotations
 
-from .case import on_every, on_last, square
+from .case import Case, on_every, on_last, square
 from .mistake import FORWARD, Mistake
+
+
+def _replaced(activation: str) -> Mistake:
+    """This activation in the place of a layer's own, forward and backward."""
+    called = {"sigmoid": "the sigmoid", "relu": "ReLU"}.get(activation, activation)
+
+    def layers(case: Case) -> list[int]:
+        # What a loss has absorbed is replaced by nothing else than a sigmoid.
+        last = not (case.absorbed or case.softmax) or activation == "sigmoid"
+        own = [l for l in case.every if case.activations[l] != activation]
+        return [l for l in own if l < case.last or last]
+
+    return Mistake(
+        name=f"{activation}-instead",
+        title=f"the activation is {called} instead of the layer's own",
+        wrong=f"x_j = {activation}(S_j), with its g′",
+        right="x_j = g(S_j)",
+        explanation="Forward and backward pass go with each other, but they are those of another "
+        "network.",
+        hint="Use the activation that was asked for in this layer.",
+        stage=FORWARD,
+        line="activation",
+        layers=layers,
+    )
+
 
 FORWARD_PASS: tuple[Mistake, ...] = (
     Mistake(
@@ -30,6 +55,44 @@ FORWARD_PASS: tuple[Mistake, ...] = (
         layers=lambda case: [l for l in case.every if square(case, l)],
     ),
     Mistake(
+        name="activation-left-out",
+        title="the activation is left out of the forward pass",
+        wrong="x_j = S_j",
+        right="x_j = g(S_j)",
+        explanation="The next layer takes what the activation gives; and g′ of the backward pass "
+        "is the derivative of nothing that was computed.",
+        hint="Apply the activation to the sums.",
+        stage=FORWARD,
+        line="activation",
+        layers=lambda case: [l for l in case.every if case.activations[l] != "identity"],
+    ),
+    *map(_replaced, ("sigmoid", "tanh", "relu")),
+    Mistake(
+        name="softmax-instead",
+        title="the outputs are a softmax instead of one number each",
+        wrong="x_j = e^S_j / Σ_k e^S_k",
+        right="x_j = g(S_j)",
+        explanation="Outputs that are computed one by one need not sum to 1.",
+        hint="Use the activation that was asked for in the last layer.",
+        stage=FORWARD,
+        line="activation",
+        layers=on_last(lambda case: not case.softmax and case.sizes[-1] > 1),
+        by_layer=False,
+    ),
+    Mistake(
+        name="softmax-over-all",
+        title="softmax is taken over all numbers of the batch",
+        wrong="x_nj = e^S_nj / Σ_m Σ_k e^S_mk",
+        right="x_nj = e^S_nj / Σ_k e^S_nk",
+        explanation="The outputs of one example have to sum to 1, not those of all examples "
+        "together.",
+        hint="Sum along the axis of the classes only, and keep its dimension.",
+        stage=FORWARD,
+        line="activation",
+        layers=on_last(lambda case: case.softmax and case.N > 1),
+        by_layer=False,
+    ),
+    Mistake(
         name="softmax-over-batch",
         title="softmax is taken over the batch instead of the classes",
         wrong="x_nj = e^S_nj / Σ_m e^S_mj",
@@ -37,7 +100,7 @@ FORWARD_PASS: tuple[Mistake, ...] = (
         explanation="The outputs of one example have to sum to 1, not those of one class.",
         hint="Sum along the axis of the classes, and keep its dimension.",
         stage=FORWARD,
-        line="softmax",
+        line="activation",
         layers=on_last(lambda case: case.softmax),
         by_layer=False,
     ),

@@ -119,6 +119,17 @@ GRADIENTS: tuple[Mistake, ...] = (
         layers=on_every(),
     ),
     Mistake(
+        name="bias-over-all-nodes",
+        title="the gradient of the biases is summed over the nodes too",
+        wrong="∂f/∂w_0j = Σ_n Σ_k δ_nk / N",
+        right="∂f/∂w_0j = Σ_n δ_nj / N",
+        explanation="The sum is over the examples alone: every node has a bias of its own.",
+        hint="Sum along the axis of the examples.",
+        stage=GRADIENT,
+        line="axis of the bias",
+        layers=lambda case: [l for l in case.every if case.sizes[l + 1] > 1],
+    ),
+    Mistake(
         name="bias-not-averaged",
         title="the gradient of the biases is a sum, that of the weights a mean",
         wrong="∂f/∂w_0j = Σ_n δ_nj",

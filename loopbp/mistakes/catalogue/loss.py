@@ -20,6 +20,18 @@ LOSS: tuple[Mistake, ...] = (
         by_layer=False,
     ),
     Mistake(
+        name="second-half-left-out",
+        title="the second half of the binary cross-entropy is left out",
+        wrong="f = −Σ_j y_j ln x_j,  δ_j = −y_j (1 − x_j)",
+        right="f = −Σ_j (y_j ln x_j + (1 − y_j) ln (1 − x_j)),  δ_j = x_j − y_j",
+        explanation="Without it an output whose target is 0 has no gradient at all.",
+        hint="Add (1 − y) ln (1 − x); with several classes of which one is right, use softmax.",
+        stage=BACKWARD,
+        line="error",
+        layers=on_last(lambda case: case.loss == "binary_cross_entropy"),
+        by_layer=False,
+    ),
+    Mistake(
         name="factor-2-left-out",
         title="the factor 2 of the loss's derivative is left out",
         wrong="∂f/∂x_j = x_j − y_j",
