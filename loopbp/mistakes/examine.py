@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
@@ -21,7 +21,7 @@ from .problem import Quantity, bounded_problem
 from .rounding import Arithmetic, Floats
 from .search import Comparison, Explanation, Finding, explanations, findings, invisible, pairs
 from .student import NONE, Student
-from .submission import Given, Submission
+from .submission import Given, Submission, Tidy
 
 WEIGHTS = ("auto", "in,out", "out,in")
 EXAMPLES = ("auto", "rows", "columns")
@@ -70,18 +70,19 @@ class Examiner:
 
     def diagnose(
         self,
-        computed: Mapping[str, Any] | Trace | list[Given],
+        computed: Mapping[str, Any] | Trace | Tidy,
         *,
         weights: str = "auto",
         examples: str = "auto",
         decimals: int | None = None,
     ) -> Diagnosis:
-        """The diagnosis of one submission; `Given` quantities have the legend's shapes already."""
+        """The diagnosis of one submission."""
         self.check(weights=weights, examples=examples, decimals=decimals)
         W = [np.asarray(w, np.float64) for w in self._net.W]
         inputs = np.asarray(self._X, np.float64)
-        if isinstance(computed, list) and all(isinstance(one, Given) for one in computed):
-            return self._best(submission.aligned(computed, W, decimals, inputs))
+        if isinstance(computed, Tidy):
+            found = submission.aligned(computed.given, W, decimals, inputs)
+            return self._leaving_out(computed.unknown, found)
         arrays, unknown = submission.flattened(_arrays(computed))
         found = submission.readings(
             arrays,
@@ -92,6 +93,10 @@ class Examiner:
             decimals=decimals,
             inputs=inputs,
         )
+        return self._leaving_out(unknown, found)
+
+    def _leaving_out(self, unknown: Sequence[str], found: list[Submission]) -> Diagnosis:
+        """The best diagnosis, with the names that were left out."""
         diagnosis = self._best(found)
         return replace(
             diagnosis,

@@ -23,7 +23,7 @@ from . import names
 from .catalogue import Case
 from .problem import Quantity
 from .rounding import Floats
-from .submission import Given
+from .submission import MOST_ARRAYS, Given, Tidy
 
 SUFFIXES = (".npz", ".csv")
 COLUMNS = ("quantity", "l", "n", "i", "j", "value")
@@ -62,7 +62,7 @@ def most_numbers(case: Case) -> int:
     return nodes + 3 * weights
 
 
-def read(path: Path, case: Case) -> Mapping[str, Any] | list[Given]:
+def read(path: Path, case: Case) -> Mapping[str, Any] | Tidy:
     """Arrays by name from an npz file, quantities from a CSV file.
 
     Raises `FileError` for a file that is not what it should be, or larger than any answer could
@@ -82,9 +82,10 @@ def read(path: Path, case: Case) -> Mapping[str, Any] | list[Given]:
     return read_arrays(path, max_bytes=limit) if suffix == ".npz" else _read_csv(path, case)
 
 
-def _read_csv(path: Path, case: Case) -> list[Given]:
+def _read_csv(path: Path, case: Case) -> Tidy:
     """The quantities of a tidy table."""
     found: dict[Quantity, Given] = {}
+    unknown: dict[str, int] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             for line, row in _rows(path, file):
@@ -93,18 +94,22 @@ def _read_csv(path: Path, case: Case) -> list[Given]:
                 words = names.lookup(text)
                 if text in ("w", "loss"):
                     continue
-                if words is None:
-                    raise FileError(
-                        f"{where}: expected S, x, delta, grad or W_new; got {shorten(repr(text))}"
-                    )
-                _add(where, found, words, row, case)
+                if words is None and len(unknown) < MOST_ARRAYS:
+                    unknown.setdefault(text, line)
+                elif words is not None:
+                    _add(where, found, words, row, case)
     except UnicodeDecodeError as problem:
         raise FileError(f"{path}: expected text in UTF-8: {problem}") from None
     except csv.Error as problem:
         raise FileError(f"{path}: not a table separated by commas: {problem}") from None
+    if not found and unknown:
+        text, line = next(iter(unknown.items()))
+        raise FileError(
+            f"{path}: line {line}: expected S, x, delta, grad or W_new; got {shorten(repr(text))}"
+        )
     if not found:
         raise FileError(f"{path}: no results of backpropagation below the header")
-    return list(found.values())
+    return Tidy(list(found.values()), tuple(unknown))
 
 
 def _rows(path: Path, file: Any) -> Iterator[tuple[int, dict[str, str]]]:

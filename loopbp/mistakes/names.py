@@ -129,6 +129,21 @@ def lookup(text: str) -> Words | None:
     return _TABLE.get(key(text)) if text.isprintable() and len(text) <= LONGEST else None
 
 
+def understood(text: str) -> bool:
+    """Whether `parse` takes the name."""
+    return lookup(text) is not None and _number(text) is not None
+
+
+def _number(text: str) -> str | None:
+    """The number in the name, "" if it has none; None for several, and for one that is no layer's.
+
+    >>> _number("dW12"), _number("db"), _number("W1_2")
+    ('12', '', None)
+    """
+    numbers = _NUMBER.findall(unicodedata.normalize("NFKC", text)) or [""]
+    return numbers[0] if len(numbers) == 1 and len(numbers[0]) <= 6 else None
+
+
 def ignored(text: str) -> bool:
     """Whether it is the name of something that stands beside the results."""
     return key(text) in IGNORED and not _NUMBER.search(text)
@@ -136,16 +151,15 @@ def ignored(text: str) -> bool:
 
 def parse(text: str) -> Name:
     """The name's words and number; `ValueError` names a near spelling that is understood."""
-    words = lookup(text)
-    numbers = _NUMBER.findall(unicodedata.normalize("NFKC", text))
+    words, number = lookup(text), _number(text)
     if words is None:
         why = ", a derivative by x" if key(text) in _BY_OUTPUT else hint(text)
         raise ValueError(f"computed: got {shorten(repr(text))}{why}; expected names as {EXAMPLES}")
-    if len(numbers) > 1 or any(len(number) > 6 for number in numbers):
+    if number is None:
         raise ValueError(
             f"computed: expected one number, the layer, in the name; got {shorten(repr(text))}"
         )
-    return Name(text, words, int(numbers[0]) if numbers else None)
+    return Name(text, words, int(number) if number else None)
 
 
 def shown(text: str) -> str:
@@ -160,12 +174,15 @@ def listed(texts: Sequence[str]) -> str:
 
 
 def unknown(texts: Sequence[str]) -> list[str]:
-    """A sentence for names that are derivatives by x, and one for those that are not understood."""
+    """Sentences for derivatives by x, for names with several numbers, and for what is not known."""
     by_output = [shown(text) for text in texts if key(text) in _BY_OUTPUT]
-    others = [text for text in texts if key(text) not in _BY_OUTPUT]
+    several = [shown(text) for text in texts if lookup(text) is not None]
+    others = [text for text in texts if key(text) not in _BY_OUTPUT and lookup(text) is None]
     told = []
     if by_output:
         told.append(f"not compared: {listed(by_output)}, since derivatives by x are not")
+    if several:
+        told.append(f"not compared: {listed(several)}, since one number is the layer")
     if others:
         hinted = [f"{shown(text)}{hint(text)}" for text in others[:MOST_SHOWN]]
         names = listed(hinted + others[MOST_SHOWN:])

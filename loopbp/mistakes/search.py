@@ -22,6 +22,8 @@ from .rounding import Bounded, Floats
 from .student import NONE, Atoms, Student, reaching
 from .submission import Booleans, Given, Submission
 
+#: How much less is known of what a mistake gives, if almost any number would do: at a kink.
+VAGUE = 1000
 #: With more pairs than this, a mistake in a single layer is tried alone only.
 MOST_PAIRS = 25_000
 
@@ -97,18 +99,22 @@ class Comparison:
         return all(self._fits(given, atoms) for given in self.given)
 
     def tells(self, atoms: Atoms) -> bool:
-        """Whether they say what is computed much better than how far it is from the right number.
+        """Whether they say what is computed, of most weights and of most biases that depart.
 
-        In half of the entries that depart at least: the bound is within half of their distance.
+        They do not where their bound is `VAGUE` times that of the right number, more than half of
+        what they have to explain, and as large as the number itself.
         """
-        departing = told = 0
         for given in self.given:
             departs = self.departing(given, NONE)
-            right = self.expected(given.quantity, NONE).value[departs]
-            bound = self.expected(given.quantity, atoms).error[departs]
-            departing += len(right)
-            told += int(np.count_nonzero(2 * bound <= np.abs(given.values[departs] - right)))
-        return 2 * told >= departing
+            right, made = (self.expected(given.quantity, which) for which in (NONE, atoms))
+            distance = np.abs(given.values - right.value)
+            vague = departs & (made.error > VAGUE * right.error) & (2 * made.error > distance)
+            vague &= made.error >= np.abs(made.value)
+            matrix = given.quantity.kind in ("grad", "W_new")
+            for rows in (slice(0, 1), slice(1, None)) if matrix else (slice(None),):
+                if 2 * np.count_nonzero(vague[rows]) > np.count_nonzero(departs[rows]):
+                    return False
+        return True
 
     def departing(self, given: Given, atoms: Atoms) -> Booleans:
         """Which entries are not what code with these mistakes computes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +128,13 @@ class Layout:
         return f"weights as {weights}, examples as {'columns' if self.columns else 'rows'}"
 
 
+class Tidy(NamedTuple):
+    """A table's quantities in the legend's shapes, and its names that are not understood."""
+
+    given: list[Given]
+    unknown: tuple[str, ...] = ()
+
+
 def flattened(computed: Mapping[Any, Any]) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Arrays by name, a list of arrays numbered by layer; and the names that are not understood.
 
@@ -142,7 +149,7 @@ def flattened(computed: Mapping[Any, Any]) -> tuple[dict[str, NDArray[Any]], lis
         several = isinstance(value, list | tuple) and not any(c.isdecimal() for c in name)
         if names.ignored(name) and not several:
             continue
-        if names.lookup(name) is None:
+        if not names.understood(name):
             unknown.append(name)
         elif several and not names.parse(name).words.last:
             for l, part in enumerate(value):

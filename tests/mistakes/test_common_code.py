@@ -145,3 +145,14 @@ def test_a_kink_does_not_explain_every_number():
         assert found.verdict == "unexplained", found
     found = loopbp.diagnose(net, [[1]], [[-3]], {"delta0": [[-10]]})
     assert "error-swapped" in found.brief
+
+
+def test_a_kink_that_explains_the_biases_explains_nothing():
+    """1-1-1: S = −1, then −1 + 1 = 0, where ReLU's g′ in place of 1 may be 0 or 1; δ = 0 − 2.
+
+    Below it g′ is 0, so that the zeros are what it gives; that does not make −0.3 of it as well.
+    """
+    net = loopbp.Network([1, 1, 1], "identity", "identity", "half_sse", [[[-2], [1]], [[1], [1]]])
+    given = {"dW1": [[0.0]], "db1": [0.0], "dW2": [[0.0]], "db2": [-0.3]}
+    found = loopbp.diagnose(net, [[1]], [[2]], given)
+    assert found.verdict in ("unexplained", "unclear"), found

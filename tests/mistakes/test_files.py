@@ -174,6 +174,21 @@ def test_what_was_not_compared_is_in_the_line_and_in_the_table(examiner, tmp_pat
     assert next(iter(mark(examiner, [tmp_path / "b.npz"]))).row["not_compared"] == "'=q"
 
 
+def test_a_quantity_in_a_table_that_is_not_known_is_left_out(examiner, tmp_path):
+    """Its rows may have anything in them; the others are compared."""
+    frame = PROBLEM.network().backprop(*PROBLEM.data()).to_frame()
+    text = frame[frame.quantity == "grad"].to_csv(index=False)
+    others = "momentum,99,,x,,nothing\ndA,0,0,,1,7.5\n"
+    (tmp_path / "a.csv").write_text(text + others)
+    (tmp_path / "b.csv").write_text(text.replace("grad,0", "momentum,0"))
+    found = next(iter(mark(examiner, [tmp_path / "a.csv"])))
+    assert found.agrees and found.diagnosis.left_out == ("momentum", "dA")
+    assert found.line == "agrees within rounding; not compared: momentum, dA"
+    assert "not compared: dA, since derivatives by x are not" in found.diagnosis.notes
+    found = next(iter(mark(examiner, [tmp_path / "b.csv"])))
+    assert [row.layer for row in found.diagnosis.rows] == [1] and found.agrees
+
+
 def test_an_empty_folder_and_other_files_are_refused(examiner, tmp_path):
     with pytest.raises(FileError, match="expected npz or CSV files"):
         in_folder(tmp_path)
