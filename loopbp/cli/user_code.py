@@ -42,9 +42,10 @@ def _installed(file: str) -> bool:
     """Whether it is ours, or belongs to Python or to an installed library."""
     import sysconfig
 
-    folders = {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
     path = Path(file).resolve()
-    return file.startswith("<") or _ours(file) or any(map(path.is_relative_to, folders))
+    python = any(path.is_relative_to(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib"))
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return file.startswith("<") or _ours(file) or python or bool(installed)
 
 
 def module(text: str) -> tuple[Any, str]:

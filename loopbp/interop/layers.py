@@ -160,9 +160,9 @@ def ends(output: str, loss: str | None) -> tuple[str, str]:
 
     log_softmax is softmax under cross_entropy, whose outputs are the probabilities here. Without a
     loss, the one that goes with the output: cross_entropy with softmax, binary_cross_entropy with
-    sigmoid, else mse. A model that ends with the weighted sums (identity)
-    under a cross-entropy leaves the last activation to its loss, as is usual: here the network has
-    it, so that its outputs are the probabilities.
+    sigmoid, else mse. A model that ends with the weighted sums (identity) under a cross-entropy
+    leaves the last activation to its loss, as is usual: here the network has it, so that its
+    outputs are the probabilities.
     """
     if output == "log_softmax":
         if loss not in (None, "cross_entropy"):

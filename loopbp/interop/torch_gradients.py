@@ -300,7 +300,7 @@ def _unreached(layers: Sequence[str]) -> Iterator[str]:
     """Layers that take no part."""
     if layers:
         names = ", ".join(map(repr, layers))
-        yield f"the loss does not depend on the model's {names}: is it used in forward?"
+        yield f"the loss does not depend on {names} of the model: not used in forward, or detached"
 
 
 def _broadcast(outputs: Any, targets: Any, criterion: str) -> Iterator[str]:

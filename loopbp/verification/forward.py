@@ -47,7 +47,7 @@ def _outputs_agree(theirs: NDArray[Any] | None, trace: Trace) -> bool | None:
         E = forward_bounds(trace, likely=likely)
         if _typical(E.S[-1], S) <= RESOLVED:
             kinds = [(S, E.S[-1]), (x, E.x[-1])]
-            if trace.architecture.activations[-1] == "softmax":
+            if trace.architecture.activations[-1] in ("softmax", "sigmoid"):
                 kinds.append(_logarithm(x, E.x[-1], float(np.finfo(theirs.dtype).eps)))
             return any(bool((np.abs(values - ours) <= 2 * bound).all()) for ours, bound in kinds)
     return None

@@ -71,7 +71,7 @@ def test_another_network_than_described_is_told_by_its_outputs(dtype: Any) -> No
 def test_a_layer_that_forward_does_not_use_is_named() -> None:
     result = found(Deep(spare=True))
     assert result.before.startswith(OUTPUTS)
-    assert "the loss does not depend on the model's 'spare': is it used in forward?" in str(result)
+    assert "the loss does not depend on 'spare' of the model: not used in forward" in str(result)
 
 
 @pytest.mark.parametrize(
