@@ -20,6 +20,11 @@ def one_message() -> Iterator[None]:
         yield
     except ModuleNotFoundError as missing:
         raise _said(missing) from missing
+    except SystemExit as end:
+        raise ValueError(
+            f"MODULE:OBJECT: the module ended the program (sys.exit({end.code!r})); keep that "
+            'below if __name__ == "__main__":'
+        ) from end
     except Exception as problem:
         frames = traceback.extract_tb(problem.__traceback__)
         theirs = [frame for frame in frames if not _installed(frame.filename)]

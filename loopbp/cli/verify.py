@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -118,6 +120,7 @@ def verify(
         names = None if hidden is None else hidden.split(",")
         with (
             named(model="MODULE:OBJECT", verify="MODULE:OBJECT", **FROM_DATA),
+            _with_the_option(),
             user_code.one_message(),
         ):
             module, name = user_code.module(subject)
@@ -153,3 +156,14 @@ def verify(
         terminal.say(f"\nwritten: {csv}")
     if not result.passed:
         raise typer.Exit(CHECK_FAILED)
+
+
+@contextmanager
+def _with_the_option() -> Iterator[None]:
+    """Within the block, an error on labels that should be numbers names the option for it."""
+    try:
+        yield
+    except ValueError as problem:
+        if str(problem).startswith("Y: expected shape"):
+            problem.args = (f"{problem}; --task regression takes labels for numbers",)
+        raise

@@ -62,8 +62,8 @@ class Computed(NamedTuple):
     X (N, n_0) and Y as `Network.backprop` takes them; grad, a `Gradient` per layer; loss, the
     number that was derived, if it is known; `reduction` over the examples; `factor`, what the
     library's loss is known to be times the network's; source, the library and its loss in words;
-    notes, sentences on what is unusual; outputs, what the library's model gave out, x or S of the
-    last layer or ln x, if it is known.
+    notes, sentences on what is unusual; outputs, what the library's model gave out, S or x of the
+    last layer or ln x, if it is known; takes, which of these the loss takes, if that is known.
     """
 
     net: Network
@@ -76,6 +76,7 @@ class Computed(NamedTuple):
     source: str
     notes: tuple[str, ...] = ()
     outputs: NDArray[Any] | None = None
+    takes: tuple[str, ...] | None = None
 
 
 def build(
@@ -181,6 +182,12 @@ def activations_given(
     source: str, hidden: str | Sequence[str] | None, output: str | None, layers: int
 ) -> tuple[str | Sequence[str], str]:
     """hidden and output; raises `ValueError` for one that has to be said and was not."""
+    names = [hidden] if hidden is None or isinstance(hidden, str) else hidden
+    if not isinstance(names, list | tuple):
+        raise TypeError(
+            f"hidden: expected the name of an activation, or one for each hidden layer; got "
+            f"{describe(hidden)}"
+        )
     if hidden is None and layers > 1:
         raise ValueError(
             f"hidden: expected the activation of the hidden layers, which {source} does not say"
@@ -312,6 +319,30 @@ def _chains(
             continue
         for chain in _chains(rest, stems, sizes, (outputs, ends[1]), tries):
             yield [name, *chain]
+
+
+def numbered_alike(layers: Sequence[Layer], source: str) -> None:
+    """Raises `ValueError` where the order of layers and that of the numbers in their names differ.
+
+    Only where both orders fit: other programs sort the names as text, layer 10 before layer 2.
+    """
+    names = [layer.weight_name.rpartition(".")[0] for layer in layers]
+    stems: dict[str, list[str]] = {}
+    for name in names:
+        stems.setdefault(re.sub(r"[0-9]+", "#", name), []).append(name)
+    by_number = {stem: iter(in_order(group)) for stem, group in stems.items()}
+    other = [next(by_number[re.sub(r"[0-9]+", "#", name)]) for name in names]
+    if other == names:
+        return
+    named = dict(zip(names, layers, strict=True))
+    if all(
+        named[below].weight.shape[1:] == named[above].weight.shape[:1]
+        for below, above in pairwise(other)
+    ):
+        raise ValueError(
+            f"{source}: expected the layers in the order of their numbers; got "
+            f"{shorten(', '.join(names))}: say their order, layers=[…]"
+        )
 
 
 def chosen_layers(layers: Sequence[Layer], order: Sequence[str], source: str) -> list[Layer]:

@@ -240,7 +240,7 @@ class _Chain:
         for argument, names in (("inputs", inputs), ("outputs", outputs)):
             if len(names) != 1:
                 raise ValueError(f"{argument}: expected one of the model; got {len(names)}")
-        self.shape = _declared(graph, inputs[0])
+        self.shape, self.flat = _declared(graph, inputs[0]), False
         for index, node in self.nodes:
             if node.op_type == "Constant":
                 self._constant(index, node)
@@ -349,13 +349,13 @@ class _Chain:
             weight = weight.T
         has_bias = len(node.input) > 2 and node.input[2]
         bias = self._bias(at, node.input[2], weight.shape[1]) if has_bias else None
-        self._append(Layer(weight, bias, node.input[1], node.input[2] if has_bias else ""))
+        self._append(at, Layer(weight, bias, node.input[1], node.input[2] if has_bias else ""))
 
     def _matmul(self, at: tuple[int, Any]) -> None:
         """S = x W; biases may follow."""
         self._expect_first(at)
         name = at[1].input[1]
-        self._append(Layer(self._matrix(at, name), None, name, ""))
+        self._append(at, Layer(self._matrix(at, name), None, name, ""))
 
     def _add(self, at: tuple[int, Any]) -> None:
         """+ b, right after a MatMul."""
@@ -379,6 +379,7 @@ class _Chain:
     def _flatten(self, at: tuple[int, Any]) -> None:
         """Passed over: inputs are flat."""
         expect_value(_called(*at), "axis", _parameters(at[1]).get("axis", 1), 1, {1})
+        self.flat = True
 
     def _reshape(self, at: tuple[int, Any]) -> None:
         """Passed over before the first layer, where it makes the inputs flat, (N, n_0)."""
@@ -391,6 +392,7 @@ class _Chain:
             raise refuse(
                 _called(*at), f"expected it before the first layer, to shape (N, n_0); got {shape}"
             )
+        self.flat = True
 
     def _check_parameters(self, at: tuple[int, Any]) -> None:
         """Raises for other parameters than an activation has here."""
@@ -404,7 +406,13 @@ class _Chain:
         elif operator in ("Softmax", "LogSoftmax"):
             expect_value(layer, "axis", given.get("axis", -1), 1, {1, -1})
 
-    def _append(self, layer: Layer) -> None:
+    def _append(self, at: tuple[int, Any], layer: Layer) -> None:
+        """Adds a layer; the first one takes flat inputs."""
+        if not self.layers and not self.flat and len(self.shape) > 2:
+            raise refuse(
+                _called(*at),
+                f"expected flat inputs, (N, n_0), or a Flatten first; got {len(self.shape)} axes",
+            )
         self.layers.append(layer)
         self.activations.append(None)
 
@@ -448,7 +456,7 @@ class _Chain:
     def _bias(self, at: tuple[int, Any], name: str, outputs: int) -> NDArray[Any]:
         """Biases: (n,), (1, n), or one number for all of them."""
         array = self._tensor(at, name)
-        if array.shape[-1:] not in ((), (1,), (outputs,)) or array.size not in (1, outputs):
+        if array.shape not in ((), (1,), (1, 1), (outputs,), (1, outputs)):
             raise refuse(_called(*at), f"expected {outputs} biases; got shape {array.shape}")
         return np.broadcast_to(array.reshape(-1), (outputs,))
 

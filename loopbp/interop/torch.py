@@ -45,6 +45,7 @@ from .layers import (
     chosen_layers,
     expect_value,
     layers_of,
+    numbered_alike,
     refuse,
     refuse_normalisation,
     tensors_of,
@@ -162,7 +163,9 @@ def from_torch(
     """
     if isinstance(model, Mapping):
         found = layers_of(_numpy(model), "state_dict")
-        if layers is not None:
+        if layers is None:
+            numbered_alike(found, "state_dict")
+        else:
             found = chosen_layers(found, layers, "the state_dict")
         chosen, last = activations_given("a state_dict", hidden, output, len(found))
         return build(found, chosen, last, loss)

@@ -16,9 +16,9 @@ from ..interop.layers import Computed, Gradient
 from ..network import REDUCTIONS, Network
 from ..rounding import Bounds, gradient_bounds
 from .factors import explanations
-from .forward import before_the_gradients
+from .forward import Before, before_the_gradients, other_loss
 from .result import Verification
-from .tensor import RESOLVED, Tensor, eps
+from .tensor import RESOLVED, Tensor, eps, ratio_of
 
 
 def verify(
@@ -115,6 +115,8 @@ def _computed(
             "verify: expected (model, X, Y), (function, parameters, X, Y), or (gradients, X, Y) "
             f"and net=; got {1 + len(data)} arguments"
         )
+    if isinstance(subject, type):
+        raise TypeError(f"verify: expected a model, not its class: {subject.__name__}(…)")
     torch = "torch" in sys.modules and _is_torch_model(subject)
     if len(data) == 2 and torch:
         _leave_out("net", net)
@@ -211,8 +213,11 @@ def _compared(computed: Computed, factor: float, engine: str) -> Verification:
     tensors = tuple(_tensors(computed.grad, trace.grad, (bounds.grad, likely.grad), expected))
     if not tensors:
         raise ValueError("gradients: expected at least one tensor to compare; got none")
-    causes = tuple(explanations(tensors, net.loss, len(trace.x[0]), net.sizes[-1], trace.reduction))
     differ = any(tensor.beyond for tensor in tensors)
+    before = before_the_gradients(computed, trace, expected, tensors) if differ else Before()
+    causes = tuple(explanations(tensors, net.loss, len(trace.x[0]), net.sizes[-1], trace.reduction))
+    if causes and before.right:
+        causes = (f"{ratio_of(tensors):.6g} · ours throughout, by a factor on the way back",)
     return Verification(
         tensors,
         net,
@@ -222,8 +227,8 @@ def _compared(computed: Computed, factor: float, engine: str) -> Verification:
         expected,
         (likely if any(tensor.likely for tensor in tensors) else bounds).kinks,
         causes,
-        computed.notes,
-        before_the_gradients(computed, trace, expected) if differ and not causes else "",
+        computed.notes if differ else (*computed.notes, *other_loss(computed, trace, expected)),
+        before.sentence if before.right or not causes else "",
     )
 
 

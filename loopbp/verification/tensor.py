@@ -86,15 +86,23 @@ class Tensor:
     def error(self) -> Bounds:
         """|theirs − ours| / max(|theirs|, |ours|), 0 where both are 0."""
         size = np.maximum(np.abs(self.ours), np.abs(self.theirs)).astype(np.float64)
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             found = np.where(self.gap == 0, 0.0, self.gap / size)
         return np.where(np.isnan(found), np.inf, found)
+
+    @property
+    def distance(self) -> float:
+        """The largest |theirs − ours|, relative to the largest |ours|; 0 where that is 0."""
+        largest = float(np.abs(self.ours).max())
+        return float(self.gap.max()) / largest if largest else 0.0
 
     @cached_property
     def resolution(self) -> float:
         """The median of bound / |∂f/∂w| over the entries that are not 0; 0 if there are none."""
         size = np.abs(self.ours[self.ours != 0]).astype(np.float64)
-        return float(np.median(self.bound[self.ours != 0] / size)) if size.size else 0.0
+        with np.errstate(over="ignore"):
+            share = self.bound[self.ours != 0] / size
+        return float(np.median(share)) if size.size else 0.0
 
     @cached_property
     def ratio(self) -> float:

@@ -39,6 +39,8 @@ library = nn.CosineEmbeddingLoss()
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "theirs.py").write_text(MODULE)
     (tmp_path / "unfinished.py").write_text("model = (\n")
+    ending = "import sys, torch\nmodel = torch.nn.Linear(2, 1)\nsys.exit()\n"
+    (tmp_path / "ending.py").write_text(ending)
     (tmp_path / "early.py").write_text("import torch\n\nmodel = nothing\n")
     (tmp_path / "data.csv").write_text("a,b,y\n0.5,1,0.1\n-1,2,0.7\n")
     monkeypatch.chdir(tmp_path)
@@ -59,6 +61,7 @@ RAISING: list[tuple[str, str]] = [
         "theirs.py, line 16, in forward: RuntimeError: mat1 and mat2 shapes cannot be multiplied",
     ),
     ("unfinished.py:model", "MODULE:OBJECT: SyntaxError: '(' was never closed (unfinished.py"),
+    ("ending.py:model", "MODULE:OBJECT: the module ended the program (sys.exit(None)); keep that"),
     ("early.py:model", "early.py, line 3, in <module>: NameError: name 'nothing' is not defined"),
 ]
 

@@ -195,6 +195,21 @@ def reshaped_later() -> Any:
     return model_of(nodes, {**WEIGHTS, "shape": np.array([-1, 2])})
 
 
+def gemm_of_images() -> Any:
+    model = model_of([helper.make_node("Gemm", ["X", "A", "a"], ["Y"])], WEIGHTS)
+    del model.graph.input[:]
+    model.graph.input.append(helper.make_tensor_value_info("X", TensorProto.DOUBLE, ["N", 1, 2]))
+    return model
+
+
+def column_of_biases() -> Any:
+    nodes = [
+        helper.make_node("MatMul", ["X", "A"], ["XA"]),
+        helper.make_node("Add", ["XA", "column"], ["Y"]),
+    ]
+    return model_of(nodes, {**WEIGHTS, "column": B0.reshape(2, 1)})
+
+
 def claiming() -> Any:
     model = model_of([helper.make_node("Gemm", ["X", "A", "a"], ["Y"])], WEIGHTS)
     model.graph.initializer[0].dims[:] = [2**20, 2**20]
@@ -228,6 +243,8 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (reshaped([-1, 3]), r"node 0 \(Reshape\): expected it before .*, to shape \(N, n_0\)"),
     (reshaped([2]), r"node 0 \(Reshape\): expected it before the first layer"),
     (reshaped([0, 2], allowzero=1), r"node 0 \(Reshape\): expected it before the first layer"),
+    (gemm_of_images, r"node 0 \(Gemm\): expected flat inputs, .*; got 3 axes"),
+    (column_of_biases, r"node 1 \(Add\): expected 2 biases; got shape \(2, 1\)"),
     (reshaped_later, r"node 1 \(Reshape\): expected it before the first layer"),
     (claiming, "too small for the declared shape|expected at most 1,073,741,824 parameters"),
     (two_inputs, "inputs: expected one of the model; got 2"),

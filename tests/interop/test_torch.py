@@ -221,6 +221,22 @@ def test_layers_of_a_state_dict_stay_in_its_order() -> None:
     assert from_torch(state, hidden="relu", output="identity").sizes == (2, 3, 1)
 
 
+def test_names_that_were_sorted_as_text_are_not_taken_for_the_order() -> None:
+    # twelve layers as safetensors hands them out: 0, 10, 12, …, 2, 20, 22, 4, …
+    layers = [nn.Linear(4, 4) for _ in range(12)]
+    state = nn.Sequential(*(part for l in layers for part in (l, nn.Tanh()))).state_dict()
+    right = from_torch(state, hidden="tanh", output="tanh")
+    by_text = {name: state[name] for name in sorted(state)}
+    with pytest.raises(ValueError, match=r"in the order of their numbers; got 0, 10, 12.*layers="):
+        from_torch(by_text, hidden="tanh", output="tanh")
+    order = [str(2 * l) for l in range(12)]
+    assert same(from_torch(by_text, hidden="tanh", output="tanh", layers=order), right)
+    # where the other order does not fit, it is not the one that was meant
+    odd = {"f2.weight": torch.ones(3, 2), "f1.weight": torch.ones(1, 3)}
+    with pytest.warns(UserWarning, match="no biases"):
+        assert from_torch(odd, hidden="tanh", output="tanh").sizes == (2, 3, 1)
+
+
 def test_making_a_model_draws_no_random_numbers() -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()

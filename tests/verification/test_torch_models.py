@@ -125,8 +125,12 @@ class Own(nn.Module):  # type: ignore[misc]
 
 
 def own(g: Any) -> Any:
+    return own_of(Own(g))
+
+
+def own_of(built: Any) -> Any:
     return loopbp.verify(
-        Own(g), X, LABELS, criterion=nn.CrossEntropyLoss(), hidden="tanh", output="softmax"
+        built, X, LABELS, criterion=nn.CrossEntropyLoss(), hidden="tanh", output="softmax"
     )
 
 
@@ -196,6 +200,22 @@ def test_the_broadcasting_mistake_is_found() -> None:
     assert found.verdict == "differ"
     assert "MSELoss makes 3 × 3 differences of outputs (3, 1) and targets (3,)" in str(found)
     right = loopbp.verify(line, X, Y, criterion=nn.MSELoss())
+    assert right.passed and right.notes == ()
+
+
+def test_the_broadcasting_mistake_the_other_way_round() -> None:
+    class Squeezed(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.line = nn.Linear(2, 1).double()
+
+        def forward(self, x: Any) -> Any:
+            return self.line(x).squeeze(1)
+
+    with pytest.warns(UserWarning, match="target size"):
+        found = loopbp.verify(Squeezed(), X, Y, criterion=nn.MSELoss(), output="identity")
+    assert "MSELoss makes 3 × 3 differences of outputs (3,) and targets (3, 1)" in str(found)
+    right = loopbp.verify(Squeezed(), X, Y[:, 0], criterion=nn.MSELoss(), output="identity")
     assert right.passed and right.notes == ()
 
 
@@ -376,6 +396,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"criterion": lambda o, y: o, "loss": "sse"}, "criterion: expected one number"),
     ({"criterion": nn.L1Loss()}, "loss: expected its name, .*, which L1Loss does not say"),
     ({"criterion": "mse"}, "criterion: expected a loss of PyTorch or a function"),
+    (
+        {"criterion": nn.BCELoss(), "hidden": nn.Tanh()},
+        "hidden: expected the name of an activation",
+    ),
+    ({"criterion": lambda o, y: o.detach().sum(), "loss": "sse"}, "a loss that depends on the wei"),
     ({"loss": "mse", "net": two_two_one()}, "net: not with this kind of subject"),
     ({"loss": "mse", "factor": 0.0}, "factor: expected a number that is not 0"),
     ({"loss": "mse", "reduction": "none"}, "reduction: expected one of mean, sum"),
@@ -403,6 +428,50 @@ def test_examples_that_do_not_fit_are_refused_before_the_model_sees_them(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         loopbp.verify(model(), inputs, labels, criterion=nn.CrossEntropyLoss())
+
+
+def test_labels_of_one_output_need_its_shape() -> None:
+    line = nn.Sequential(nn.Linear(2, 1), nn.Sigmoid()).double()
+    with pytest.raises(ValueError, match=r"Y: expected shape \(3, 1\), that of the outputs, as B"):
+        loopbp.verify(line, X, np.array([0, 1, 1]), criterion=nn.BCELoss())
+    assert loopbp.verify(line, X, np.array([[0], [1], [1]]), criterion=nn.BCELoss()).passed
+
+
+def test_a_class_is_no_model_and_no_examples_are_none() -> None:
+    with pytest.raises(TypeError, match=r"expected a model, not its class: Own\(…\)"):
+        loopbp.verify(Own, X, LABELS, criterion=nn.CrossEntropyLoss())
+    with pytest.raises(ValueError, match="X: expected at least one example"):
+        loopbp.verify(model(), X[:0], LABELS[:0], criterion=nn.CrossEntropyLoss())
+
+
+def test_parts_that_no_network_has_are_refused_in_any_model() -> None:
+    class Between(Own):
+        def __init__(self, part: Any) -> None:
+            super().__init__(torch.tanh)
+            self.part = part
+
+    for part, message in (
+        (nn.Dropout(0.5), r"'part' \(Dropout\): expected a model in eval mode"),
+        (nn.BatchNorm1d(4), r"'part' \(BatchNorm1d\): a normalisation"),
+        (nn.LayerNorm(4), r"'part' \(LayerNorm\): a normalisation"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            own_of(Between(part))
+    assert own_of(Between(nn.Dropout(0.5)).eval()).passed
+
+
+def test_weights_that_are_computed_are_refused_and_frozen_ones_named() -> None:
+    from torch.nn.utils import prune
+
+    pruned = Own(torch.tanh)
+    prune.l1_unstructured(pruned.second, "weight", 0.5)
+    with pytest.raises(ValueError, match=r"second\.weight: expected a parameter of the layer itse"):
+        own_of(pruned)
+    prune.remove(pruned.second, "weight")
+    pruned.first.weight.requires_grad_(False)
+    found = own_of(pruned)
+    assert found.passed
+    assert found.notes == ("not compared, since they require no gradient: first.weight",)
 
 
 def test_weights_that_overflow_are_refused() -> None:
