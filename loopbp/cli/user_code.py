@@ -91,6 +91,8 @@ def attribute(argument: str, module: Any, name: str) -> Any:
     """What has this name in the module; the name may have dots."""
     import operator
 
+    if ":" in name:
+        raise ValueError(f"{argument}: expected a name in {module.__name__}; got {name[:60]!r}")
     try:
         return operator.attrgetter(name)(module)
     except AttributeError:

@@ -4,8 +4,8 @@ A layer is a pair (W, b), or a dict with the keys of one of `KEYS`, the biases p
 is (n_l, n_{l+1}), (in, out). Layers lie in lists or tuples, in their order, or in dicts, in the
 order of the numbers in their keys (`Dense_10` after `Dense_2`), or else in the only one in which
 their sizes fit; nesting such as {"params": …} does not matter, nor do the empty tuples that some
-libraries leave for activations. They may also lie in one list, [W, b, W, b], or one dict with
-numbers behind the keys, {"W1", "b1", "W2", "b2"}.
+libraries leave for activations. They may also lie in one list, [W, b, W, b], or in one dict, with
+numbers behind the keys, {"W1", "b1", "W2", "b2"}, or lists under them, {"W": […], "b": […]}.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _layers(
     if isinstance(node, Mapping):
         for weight, bias in KEYS:
             if weight in node and set(node) <= {weight, bias}:
-                yield _layer_of(path, node, weight, bias)
+                yield from _layers_of(path, node, weight, bias)
                 return
         if not all(isinstance(key, str) for key in node):
             raise refuse(path, "expected names as keys")
@@ -75,6 +75,19 @@ def _layers(
         raise refuse(
             path, f"expected a layer, (W, b) or a dict {keys}, W (in, out); got {describe(node)}"
         )
+
+
+def _layers_of(path: str, node: Mapping[str, Any], weight: str, bias: str) -> Iterator[Layer]:
+    """The layer with these keys, or the layers if there are lists under them."""
+    parts, biases = node[weight], node.get(bias)
+    if not isinstance(parts, list | tuple) or not all(_rank(part) == 2 for part in parts):
+        yield _layer_of(path, node, weight, bias)
+        return
+    if biases is not None and (not isinstance(biases, list | tuple) or len(biases) != len(parts)):
+        raise refuse(f"{path}[{bias!r}]", f"expected {len(parts)} vectors, as there are matrices")
+    for k, part in enumerate(parts):
+        names = f"{path}[{weight!r}][{k}]", f"{path}[{bias!r}][{k}]"
+        yield _layer(names[0], part, names[1], None if biases is None else biases[k])
 
 
 def _numbered(node: Mapping[str, Any]) -> list[tuple[str, str]]:

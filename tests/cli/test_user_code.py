@@ -61,6 +61,10 @@ RAISING: list[tuple[str, str]] = [
         "theirs.py, line 16, in forward: RuntimeError: mat1 and mat2 shapes cannot be multiplied",
     ),
     ("unfinished.py:model", "MODULE:OBJECT: SyntaxError: '(' was never closed (unfinished.py"),
+    (
+        "theirs.py:model --criterion theirs:missing",
+        "criterion: expected a name in theirs; got 'theirs:missing'",
+    ),
     ("ending.py:model", "MODULE:OBJECT: the module ended the program (sys.exit(None)); keep that"),
     ("early.py:model", "early.py, line 3, in <module>: NameError: name 'nothing' is not defined"),
 ]

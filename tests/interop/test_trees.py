@@ -32,6 +32,7 @@ TREES: dict[str, Any] = {
     "one list": [W, B, V, C],
     "one dict with numbers": {"W1": W, "W2": V, "b1": B, "b2": C},
     "one dict with underscores and ten before nine": {"w_10": V, "w_9": W, "b_10": C, "b_9": B},
+    "lists under names": {"weights": [W, V], "biases": [B, C]},
     "one wrapped dict": {"params": {"kernel0": W, "bias0": B, "kernel1": V, "bias1": C}},
     "numbers of two digits": {"l10": {"W": V, "b": C}, "l9": {"W": W, "b": B}},
 }
@@ -65,6 +66,7 @@ def test_biases_may_be_missing() -> None:
         ([B, W, C, V], r"p\[0\]: expected a layer"),
         ([W, B, C, V], r"p\[2\]: expected a layer"),
         ({"W1": W, "b1": B, "b2": C}, r"p\['W1'\]: expected a layer"),
+        ({"W": [W, V], "b": [B]}, r"p\['b'\]: expected 2 vectors, as there are matrices"),
         ({"W1": W, "w2": V}, r"p\['W1'\]: expected a layer"),
         ({"W1": W, "W_1": V}, r"p\['W1'\]: expected a layer"),
         ([(W, B), {"weight": V, "bias": C}], r"p\[1\]\['bias'\]: expected a layer"),
