@@ -12,7 +12,12 @@ bounds hold in the worst case, and seen differences are a hundredth of them or l
 deep float32 networks the worst case is too far from anything that happens: where the resolution is
 worse than `RESOLVED`, a tensor is judged by *likely* bounds, for roundings that are independent of
 each other. Where these say too little as well, the comparison is *undecided*. With dtype="float64"
-both libraries compute in float64, at a copy of the weights, and bounds are 5·10⁸ times smaller.
+both libraries compute in float64, at the same weights, and bounds are 5·10⁸ times smaller.
+
+Where gradients differ, what comes before them is told as far as it is known: whether the outputs
+differ already (the model is not the network described), or the losses, or neither, so that the
+difference arises on the way back. That is said only where outputs and loss are known a hundred
+times better than the error in the gradients.
 """
 
 from __future__ import annotations

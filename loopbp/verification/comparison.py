@@ -56,7 +56,7 @@ def verify(
     loss, hidden, output : names, as for `Network`; of a model only what it does not say itself.
     reduction : "mean" or "sum" over the examples, of a loss that does not say it itself.
     factor : what theirs are expected to be times ours, over and above a factor that is known.
-    dtype : "float64" or "float32", in which both compute, at a copy of the weights.
+    dtype : "float64" or "float32", in which both compute; the model's own stays what it is.
     engine : str
         Of our gradients.
 
