@@ -72,36 +72,18 @@ def _computed(
     """The model's gradients in the dtype that it has now."""
     chain = _described(model, hidden, output)
     check(linear_layers(chain.linears))
-    known = None if criterion is None else known_as(criterion)
-    if known is not None:
-        if loss not in (None, known.loss):
-            raise ValueError(f"loss: {called(criterion)} is {known.loss} here; got {loss!r}")
-        loss, reduction = known.loss, known.reduction
-    if loss is None:
-        own = "" if criterion is None else f", which {called(criterion)} does not say"
-        names = ", ".join((*OUTPUT_LOSSES, *SUM_LOSSES))
-        raise ValueError(
-            f"loss: expected its name, {names}{own}; or as criterion one of PyTorch's own, such as "
-            "nn.CrossEntropyLoss()"
-        )
+    known, loss, reduction = _loss(criterion, loss, reduction)
     net = _quietly(chain, loss)
-    ignored = getattr(criterion, "ignore_index", -1) if known is not None else -1
-    if 0 <= ignored < net.sizes[-1]:
-        raise refuse(
-            f"criterion ({called(criterion)})",
-            f"expected an ignore_index that is no class; got {ignored}: leave these examples out",
-        )
+    _check_classes(criterion, known, net.sizes[-1])
     parameter = chain.linears[0][1].weight
     inputs = _tensor("X", X).to(parameter.device, parameter.dtype)
     targets = _tensor("Y", Y)
     said = hidden is not None or output is not None
     if criterion is not None:
-        if known is not None and known.loss != "cross_entropy":
-            _check_rank(targets, net.sizes[-1], called(criterion))
         source = called(criterion)
+        targets = _targets(known, targets, parameter.dtype, net.sizes[-1], source)
         if known is not None and known.loss == "binary_cross_entropy":
             criterion = _of_one_shape(criterion)
-        targets = _targets(known, targets, parameter.dtype)
     elif said:
         raise ValueError("criterion: expected it with hidden and output: what the loss takes")
     else:
@@ -117,6 +99,9 @@ def _computed(
     found = _autograd(model, chain.linears, *batch, criterion)
     outputs = net.sizes[-1] if known is not None and known.outputs else 1
     also = f", also a mean over the {outputs} outputs" if outputs > 1 else ""
+    notes = [*_left_out(chain.linears), *_unreached(found.unreached)]
+    notes += [] if known is None else _broadcast(found.outputs, targets, source)
+    notes += [] if said else _notes(chain.activations[-1], source)
     return Computed(
         net,
         there,
@@ -126,15 +111,39 @@ def _computed(
         reduction,
         1 / outputs,
         f"PyTorch {torch.__version__} on {parameter.device}, {source}{also}",
-        (
-            *_left_out(chain.linears),
-            *_unreached(found.unreached),
-            *(() if known is None else _broadcast(found.outputs, targets, source)),
-            *(() if said else _notes(chain.activations[-1], source)),
-        ),
+        tuple(notes),
         found.outputs,
         None if known is None else known.takes,
     )
+
+
+def _loss(
+    criterion: Callable[[Any, Any], Any] | None, loss: str | None, reduction: str
+) -> tuple[Criterion | None, str, str]:
+    """What is known of the criterion, the loss's name, and the reduction."""
+    known = None if criterion is None else known_as(criterion)
+    if known is not None:
+        if loss not in (None, known.loss):
+            raise ValueError(f"loss: {called(criterion)} is {known.loss} here; got {loss!r}")
+        return known, known.loss, known.reduction
+    if loss is None:
+        own = "" if criterion is None else f", which {called(criterion)} does not say"
+        names = ", ".join((*OUTPUT_LOSSES, *SUM_LOSSES))
+        raise ValueError(
+            f"loss: expected its name, {names}{own}; or as criterion one of PyTorch's own, such as "
+            "nn.CrossEntropyLoss()"
+        )
+    return None, loss, reduction
+
+
+def _check_classes(criterion: Any, known: Criterion | None, outputs: int) -> None:
+    """Raises for a loss that leaves the examples of a class out."""
+    ignored = getattr(criterion, "ignore_index", -1) if known is not None else -1
+    if 0 <= ignored < outputs:
+        raise refuse(
+            f"criterion ({called(criterion)})",
+            f"expected an ignore_index that is no class; got {ignored}: leave these examples out",
+        )
 
 
 def _described(model: Any, hidden: str | Sequence[str] | None, output: str | None) -> Chain:
@@ -194,15 +203,6 @@ def _tensor(name: str, values: Any) -> Any:
     return torch.from_numpy(np.array(numeric(name, values), order="C"))
 
 
-def _check_rank(Y: Any, outputs: int, criterion: str) -> None:
-    """Raises for labels where a loss takes a number for every output."""
-    if Y.ndim == 1 and outputs > 1:
-        raise ValueError(
-            f"Y: expected shape (N, {outputs}), a number for every output, as {criterion} takes; "
-            f"got shape {tuple(Y.shape)}: of labels, their one-hot rows"
-        )
-
-
 def _of_one_shape(criterion: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """The criterion; raises where targets have another shape than outputs."""
 
@@ -217,12 +217,16 @@ def _of_one_shape(criterion: Callable[[Any, Any], Any]) -> Callable[[Any, Any], 
     return value
 
 
-def _targets(known: Criterion | None, Y: Any, dtype: Any) -> Any:
+def _targets(known: Criterion | None, Y: Any, dtype: Any, outputs: int, criterion: str) -> Any:
     """Y as a criterion takes it: labels where it knows classes, otherwise numbers."""
+    classes = known is None or known.loss == "cross_entropy"
+    if Y.ndim == 1 and outputs > 1 and not classes:
+        raise ValueError(
+            f"Y: expected shape (N, {outputs}), a number for every output, as {criterion} takes; "
+            f"got shape {tuple(Y.shape)}: of labels, their one-hot rows"
+        )
     labels = Y.ndim == 1 and not Y.is_floating_point()
-    if labels and (known is None or known.loss == "cross_entropy"):
-        return Y.to(torch.int64)
-    return Y.to(dtype)
+    return Y.to(torch.int64 if labels and classes else dtype)
 
 
 class _Found(NamedTuple):
