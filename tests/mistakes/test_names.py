@@ -36,6 +36,13 @@ PROBLEM = Problem((4, 5, 3, 2), ("sigmoid", "tanh"), "softmax", "cross_entropy",
         ("dE/du_1", "delta", False, 1),
         ("deltas[1]", "delta", False, 1),
         ("grad0", "grad", False, 0),
+        ("grads0", "grad", False, 0),
+        ("grads", "grad", False, None),
+        ("gradients[1]", "grad", False, 1),
+        ("gradients", "grad", False, None),
+        ("∇W1", "grad", False, 1),
+        ("∇_b1", "grad", True, 1),
+        ("∇z1", "delta", False, 1),
         ("dW1", "grad", False, 1),
         ("grad_W1", "grad", False, 1),
         ("weight0.grad", "grad", False, 0),
@@ -90,6 +97,8 @@ def test_names_are_understood(text, kind, bias, number):
         ("dA1", "got 'dA1', a derivative by x; expected"),
         ("dh1", "a derivative by x"),
         ("dx1", "a derivative by x"),
+        ("net_h1", "got 'net_h1'; expected"),
+        ("model.network.h", "expected names"),
         ("vW1", "got 'vW1'; expected"),
         ("new1", "got 'new1'; expected"),
         ("W0_1", "expected one number"),
@@ -120,6 +129,9 @@ def test_others_are_not(text, message):
         (["a1", "a4"], 3, [[0, 3]]),
         (["grad"], 1, [[0]]),
         (["out"], 3, [[3]]),
+        (["h"], 2, [[1]]),
+        (["h", "y_hat"], 2, [[1, 2]]),
+        (["h", "a1"], 2, [[1, 1], [1, 0], [1, 2]]),
         (["dW0", "dW1", "dz1", "dz2"], 2, [[0, 1, 0, 1]]),
         (["dW1", "dW2", "z2", "z3"], 2, [[0, 1, 0, 1]]),
         (["dW0", "dW1", "dz1"], 2, [[0, 1, 1], [0, 1, 0]]),
@@ -132,6 +144,21 @@ def test_others_are_not(text, message):
 def test_layers_are_counted_as_people_count(texts, L, expected):
     found = names.layers([parse(text) for text in texts], L)
     assert [list(way.layers.values()) for way in found] == expected
+
+
+@pytest.mark.parametrize("L", [1, 3])
+def test_a_hidden_layer_of_several_or_none_needs_its_number(L):
+    with pytest.raises(ValueError, match=f"expected the layer in the name, from 0 to {L}; got 'h'"):
+        names.layers([parse("h")], L)
+
+
+def test_a_list_of_gradients():
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    grad = list(net.backprop(X, Y).grad)
+    for name in ("grads", "gradients"):
+        found = loopbp.diagnose(net, X, Y, {name: grad})
+        assert found.agrees and [row.quantity for row in found.rows] == ["grad"] * 3
+        assert not loopbp.diagnose(net, X, Y, {name: [2 * g for g in grad]}).agrees
 
 
 def computed(way: str) -> dict[str, object]:
