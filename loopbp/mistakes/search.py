@@ -102,7 +102,8 @@ class Comparison:
         """Whether they say what is computed, of most weights and of most biases that depart.
 
         They do not where their bound is `VAGUE` times that of the right number, more than half of
-        what they have to explain, and as large as the number itself.
+        what they have to explain, and as large as the number itself; unless the very number is
+        given that is in the middle of it, as it is where S = 0 is no rounding.
         """
         for given in self.given:
             departs = self.departing(given, NONE)
@@ -110,6 +111,8 @@ class Comparison:
             distance = np.abs(given.values - right.value)
             vague = departs & (made.error > VAGUE * right.error) & (2 * made.error > distance)
             vague &= made.error >= np.abs(made.value)
+            near = VAGUE * right.error + given.decimal_error
+            vague &= ~(np.abs(given.values - made.value) <= near)
             matrix = given.quantity.kind in ("grad", "W_new")
             for rows in (slice(0, 1), slice(1, None)) if matrix else (slice(None),):
                 if 2 * np.count_nonzero(vague[rows]) > np.count_nonzero(departs[rows]):

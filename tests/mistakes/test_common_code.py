@@ -156,3 +156,23 @@ def test_a_kink_that_explains_the_biases_explains_nothing():
     given = {"dW1": [[0.0]], "db1": [0.0], "dW2": [[0.0]], "db2": [-0.3]}
     found = loopbp.diagnose(net, [[1]], [[2]], given)
     assert found.verdict in ("unexplained", "unclear"), found
+
+
+@pytest.mark.parametrize("seed", [3, 7, 8, 18, 19])
+def test_a_kink_that_is_hit_exactly(seed):
+    """Where all ReLUs of an example are off, S = 0 + 0 above them, and ReLU′(0) = 0 is computed."""
+    net = loopbp.Network([3, 4, 4, 2], "relu", "sigmoid", "binary_cross_entropy", seed=0)
+    random = np.random.default_rng(seed)
+    inputs, targets = random.normal(size=(8, 3)), random.integers(0, 2, (8, 2)).astype(float)
+    for w in net.W:
+        w[0] = 0.3
+    x, masks, W = inputs, [], [w[1:] for w in net.W]
+    for w in W[:2]:
+        masks.append(x @ w > 0)
+        x = x @ w * masks[-1]
+    deltas = [sigmoid(x @ W[2]) - targets]
+    for w, mask in zip(W[:0:-1], masks[::-1], strict=True):
+        deltas.append(deltas[-1] @ w.T * mask)
+    assert any(not mask.any(axis=1).all() for mask in masks)
+    given = {f"db{l}": delta.mean(axis=0) for l, delta in enumerate(deltas[::-1])}
+    assert loopbp.diagnose(net, inputs, targets, given).brief == "bias-left-out"
