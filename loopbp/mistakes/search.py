@@ -25,7 +25,7 @@ from .submission import Booleans, Given, Submission
 #: How much less is known of what a mistake gives, if almost any number would do: at a kink.
 VAGUE = 1000
 #: With more pairs than this, a mistake in a single layer is tried alone only.
-MOST_PAIRS = 25_000
+MOST_PAIRS = 30_000
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Finding:
         """Whether both can be made together: in different lines, or in different layers."""
         if self.mistake is other.mistake:
             return False
-        same = self.mistake.line == other.mistake.line
+        same = self.mistake.lines & other.mistake.lines
         return not (same and set(self.layers) & set(other.layers))
 
 
@@ -174,7 +174,19 @@ def explanations(comparison: Comparison, candidates: Iterable[Explanation]) -> l
         made = ((way, NONE.union(*(finding.atoms for finding in way))) for way in candidates)
         fitting = [(way, atoms) for way, atoms in made if comparison.fits(atoms)]
         found = [way for way, atoms in fitting if not atoms or comparison.tells(atoms)]
-    return list(narrowed(found))
+    return list(narrowed(shown(found)))
+
+
+def shown(found: Sequence[Explanation]) -> list[Explanation]:
+    """Without those whose backward pass alone tells them from others, where it does not show."""
+    named = {frozenset(finding.mistake.name for finding in way) for way in found}
+
+    def hidden(way: Explanation) -> bool:
+        mistakes = [finding.mistake for finding in way]
+        plain = frozenset(mistake.shows_as or mistake.name for mistake in mistakes)
+        return any(mistake.shows_as for mistake in mistakes) and plain in named
+
+    return [way for way in found if not hidden(way)]
 
 
 def invisible(comparison: Comparison, single: list[Finding]) -> list[Mistake]:

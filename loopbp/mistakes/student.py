@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .catalogue import BACKWARD, BY_NAME, DECAY, FORWARD, GRADIENT, UPDATE, Atom
+from .catalogue import BACKWARD, BY_NAME, BY_X, DECAY, FORWARD, GRADIENT, UPDATE, Atom
 from .problem import Problem, Quantity
 from .rounding import Arithmetic, Bounded
 
@@ -34,10 +34,15 @@ OF_THE_PRODUCT = ("x of the gradient", "δ of the gradient", "examples", "axis o
 TERM_ELSEWHERE = ("decay-in-step-only", "decay-without-eta")
 #: Whose x has the sign of S, so that g′ of either is the same, but for rounding at 0.
 SAME_SIGN = ("relu", "leaky_relu")
-#: Whose g′ has a formula by x.
-BY_X = ("sigmoid", "tanh", "exp")
 #: Which activation is used in the place of a layer's own.
 INSTEAD = {f"{name}-instead": name for name in ("sigmoid", "tanh", "relu", "softmax")}
+#: Which is used forward only.
+FORWARD_ONLY = {f"{name}-forward": name for name in ("sigmoid", "tanh", "relu")}
+#: The same with g′ by the x that it gives.
+FORWARD_BY_X = {f"{mistake}-by-x": name for mistake, name in FORWARD_ONLY.items()}
+#: Where x = S, and where g′ is computed by the x of a wrong forward pass.
+LEFT_OUT = ("activation-left-out", "activation-left-out-by-x")
+BY_WRONG_X = ("activation-left-out-by-x", *FORWARD_BY_X)
 #: Whose g′ is taken in the place of a layer's own, and of what.
 FOREIGN = {
     "sigmoid-slope": ("sigmoid", "x"),
@@ -120,8 +125,8 @@ class Student:
         """x^(l) without the constant node: the inputs, or g(S^(l−1))."""
         if l == 0:
             return self.problem.x
-        S, name = self.compute(Quantity("S", l - 1), atoms), self._g(l - 1, atoms)
-        if Atom("activation-left-out", l - 1) in atoms:
+        S, name = self.compute(Quantity("S", l - 1), atoms), self._g_forward(l - 1, atoms)
+        if any(Atom(mistake, l - 1) in atoms for mistake in LEFT_OUT):
             return S
         if name != "softmax":
             return self._do.activation(name, S)
@@ -132,10 +137,18 @@ class Student:
         return self._do.softmax(S)
 
     def _g(self, l: int, atoms: Atoms) -> str:
-        """The activation that is used in this layer."""
+        """The activation whose g′ is used in this layer."""
         return next(
             (name for mistake, name in INSTEAD.items() if Atom(mistake, l) in atoms),
             self.case.activations[l],
+        )
+
+    def _g_forward(self, l: int, atoms: Atoms) -> str:
+        """The activation that is used in this layer."""
+        forward = FORWARD_ONLY | FORWARD_BY_X
+        return next(
+            (name for mistake, name in forward.items() if Atom(mistake, l) in atoms),
+            self._g(l, atoms),
         )
 
     def _inputs(self, l: int, atoms: Atoms) -> Bounded:
@@ -220,6 +233,10 @@ class Student:
         if foreign is not None:
             return self._do.product(upstream, self._foreign(foreign, l, atoms))
         name, S = self._g(l, atoms), self.compute(Quantity("S", l), atoms)
+        if any(Atom(mistake, l) in atoms for mistake in BY_WRONG_X):
+            return self._do.product(
+                upstream, self._formula(name, self.compute(Quantity("x", l + 1), atoms))
+            )
         if Atom("slope-formula-on-S", l) in atoms and name in BY_X:
             return self._do.product(upstream, self._formula(name, S))
         if Atom("slope-of-x", l) in atoms and name not in SAME_SIGN:

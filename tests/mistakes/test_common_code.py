@@ -76,6 +76,34 @@ def linear_throughout(net: loopbp.Network) -> dict[str, np.ndarray]:
     return {"dW1": X.T @ dZ1, "db1": dZ1.sum(0), "dW2": Z1.T @ dZ2, "db2": dZ2.sum(0)}
 
 
+def no_activation_and_slope_by_output(net: loopbp.Network) -> dict[str, np.ndarray]:
+    W1, b1, W2, b2 = weights(net)
+    A1 = X @ W1 + b1
+    e = np.exp(A1 @ W2 + b2)
+    dZ2 = (e / e.sum(1, keepdims=True) - ONE_HOT) / len(X)
+    dZ1 = dZ2 @ W2.T * (1 - A1**2)
+    return {"dW1": X.T @ dZ1, "db1": dZ1.sum(0), "dW2": A1.T @ dZ2, "db2": dZ2.sum(0)}
+
+
+def relu_forward_only(net: loopbp.Network) -> dict[str, np.ndarray]:
+    W1, b1, W2, b2 = weights(net)
+    Z1 = X @ W1 + b1
+    A1 = np.maximum(Z1, 0)
+    e = np.exp(A1 @ W2 + b2)
+    dZ2 = (e / e.sum(1, keepdims=True) - ONE_HOT) / len(X)
+    dZ1 = dZ2 @ W2.T * (1 - np.tanh(Z1) ** 2)
+    return {"dW1": X.T @ dZ1, "db1": dZ1.sum(0), "dW2": A1.T @ dZ2, "db2": dZ2.sum(0)}
+
+
+def sigmoid_and_slope_of_tanh_by_output(net: loopbp.Network) -> dict[str, np.ndarray]:
+    W1, b1, W2, b2 = weights(net)
+    A1 = sigmoid(X @ W1 + b1)
+    e = np.exp(A1 @ W2 + b2)
+    dZ2 = (e / e.sum(1, keepdims=True) - ONE_HOT) / len(X)
+    dZ1 = dZ2 @ W2.T * (1 - A1**2)
+    return {"dW1": X.T @ dZ1, "db1": dZ1.sum(0), "dW2": A1.T @ dZ2, "db2": dZ2.sum(0)}
+
+
 def biases_without_axis(net: loopbp.Network) -> dict[str, np.ndarray]:
     W1, b1, W2, b2 = weights(net)
     A1 = np.tanh(X @ W1 + b1)
@@ -98,6 +126,9 @@ PROGRAMS: list[tuple[Callable[[loopbp.Network], dict[str, np.ndarray]], str]] = 
     (sigmoid_for_softmax, "sigmoid-instead[1]"),
     (relu_for_tanh, "relu-instead"),
     (no_activation, "activation-left-out[0]"),
+    (no_activation_and_slope_by_output, "activation-left-out-by-x"),
+    (relu_forward_only, "relu-forward"),
+    (sigmoid_and_slope_of_tanh_by_output, "sigmoid-forward-by-x"),
     (linear_throughout, "activation-left-out[0] + slope-left-out"),
     (biases_without_axis, "bias-over-all-nodes[0]"),
     (half_an_update, "layer-not-updated[0] + weights-not-updated[1]"),
@@ -109,6 +140,18 @@ def test_one_thing_was_forgotten(program, told):
     net = loopbp.Network([4, 5, 3], "tanh", seed=3)
     found = loopbp.diagnose(net, X, LABELS, program(net), eta=ETA)
     assert told in found.brief.split("  or  "), found
+
+
+def test_a_backward_pass_that_does_not_show():
+    """What is told is the forward pass, once."""
+    net = loopbp.Network([4, 5, 3], "tanh", seed=3)
+    for program, told in (
+        (relu_forward_only, "relu-instead"),
+        (sigmoid_and_slope_of_tanh_by_output, "sigmoid-instead[0]"),
+        (no_activation_and_slope_by_output, "activation-left-out[0]"),
+    ):
+        last = {name: array for name, array in program(net).items() if name.endswith("2")}
+        assert loopbp.diagnose(net, X, LABELS, last).brief == told
 
 
 def test_half_of_the_binary_cross_entropy():

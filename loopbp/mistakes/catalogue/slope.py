@@ -63,9 +63,7 @@ SLOPE: tuple[Mistake, ...] = (
         hint="Pass the output to it, or write g′ by S.",
         stage=BACKWARD,
         line="slope",
-        layers=lambda case: [
-            l for l in case.sloped() if case.activations[l] in ("sigmoid", "tanh", "exp")
-        ],
+        layers=lambda case: case.sloped_by_x(),
     ),
     Mistake(
         name="slope-of-wrong-layer",
