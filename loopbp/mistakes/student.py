@@ -100,6 +100,8 @@ class Student:
             return self._sums(l, atoms)
         if kind == "x":
             return self._outputs(l, atoms)
+        if kind == "slope":
+            return self._do.slope(self._g(l, atoms), self.compute(Quantity("S", l), atoms))
         if kind == "delta":
             return self._last_delta(atoms) if l == self.case.last else self._hidden_delta(l, atoms)
         last = {
@@ -232,20 +234,22 @@ class Student:
         foreign = next((name for name in FOREIGN if Atom(name, l) in atoms), None)
         if foreign is not None:
             return self._do.product(upstream, self._foreign(foreign, l, atoms))
-        name, S = self._g(l, atoms), self.compute(Quantity("S", l), atoms)
+        name = self._g(l, atoms)
         if any(Atom(mistake, l) in atoms for mistake in BY_WRONG_X):
-            return self._do.product(
-                upstream, self._formula(name, self.compute(Quantity("x", l + 1), atoms))
-            )
+            formula = self._formula(name, self.compute(Quantity("x", l + 1), atoms))
+            return self._do.product(upstream, formula)
         if Atom("slope-formula-on-S", l) in atoms and name in BY_X:
-            return self._do.product(upstream, self._formula(name, S))
+            formula = self._formula(name, self.compute(Quantity("S", l), atoms))
+            return self._do.product(upstream, formula)
         if Atom("slope-of-x", l) in atoms and name not in SAME_SIGN:
-            S = self.compute(Quantity("x", l + 1), atoms)
+            slope = self._do.slope(name, self.compute(Quantity("x", l + 1), atoms))
         elif Atom("slope-of-wrong-layer", l) in atoms:
-            S = self.compute(Quantity("S", l + 1), atoms)
+            slope = self._do.slope(name, self.compute(Quantity("S", l + 1), atoms))
         elif Atom("relu-of-gradient", l) in atoms:
-            S = upstream
-        return self._do.product(upstream, self._do.slope(name, S))
+            slope = self._do.slope(name, upstream)
+        else:
+            slope = self.compute(Quantity("slope", l), atoms)
+        return self._do.product(upstream, slope)
 
     def _foreign(self, mistake: str, l: int, atoms: Atoms) -> Bounded:
         """g′ of an activation that is not this layer's."""
@@ -377,8 +381,8 @@ def _reaches(quantity: Quantity, atom: Atom, stale: Sequence[int]) -> bool:
     stage = BY_NAME[atom.name].stage
     if stage == FORWARD:
         first = atom.layer + 1 if kind == "x" else atom.layer
-        return l >= first if kind in ("S", "x") else True
-    if kind in ("S", "x"):
+        return l >= first if kind in ("S", "x", "slope") else True
+    if kind in ("S", "x", "slope"):
         return False
     if stage == BACKWARD:
         return atom.layer >= l
