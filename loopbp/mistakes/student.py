@@ -353,13 +353,14 @@ class Student:
         eta = -eta if Atom("ascent", l) in atoms else eta
         step = gradient.times(eta)
         step = self._do.rounded(step.value, step.error, np.abs(step.value), 2)
-        new = self._do.difference(W, step)
+        old = W.times(0) if Atom("old-weights-left-out", l) in atoms else W
+        new = self._do.difference(old, step)
         if self.case.has_decay:
             term = self._term(l, few, atoms)
             if Atom("decay-without-eta", l) in atoms:
                 new = self._do.difference(new, term)
             # w (1 − η λ) − η ∂f/∂w is another way to it.
-            scale = np.abs(W.value) + np.abs(step.value) + 2 * np.abs(eta * term.value)
+            scale = np.abs(old.value) + np.abs(step.value) + 2 * np.abs(eta * term.value)
             new = self._do.rounded(new.value, new.error, scale, 4)
         stays = {"layer-not-updated": slice(None), "weights-not-updated": slice(1, None),
                  "bias-not-updated": slice(0, 1)}  # fmt: skip

@@ -120,6 +120,11 @@ def half_an_update(net: loopbp.Network) -> dict[str, np.ndarray]:
     return {"W1_new": W1, "b1_new": b1, "W2_new": W2, "b2_new": b2 - ETA * gradient[0]}
 
 
+def nothing_but_the_step(net: loopbp.Network) -> dict[str, np.ndarray]:
+    gradient = net.backprop(X, LABELS, engine="numpy").grad
+    return {f"W{l}_new": -ETA * g for l, g in enumerate(gradient)}
+
+
 PROGRAMS: list[tuple[Callable[[loopbp.Network], dict[str, np.ndarray]], str]] = [
     (softmax_without_axis, "softmax-over-all"),
     (no_softmax, "activation-left-out[1]"),
@@ -132,6 +137,7 @@ PROGRAMS: list[tuple[Callable[[loopbp.Network], dict[str, np.ndarray]], str]] = 
     (linear_throughout, "activation-left-out[0] + slope-left-out"),
     (biases_without_axis, "bias-over-all-nodes[0]"),
     (half_an_update, "layer-not-updated[0] + weights-not-updated[1]"),
+    (nothing_but_the_step, "old-weights-left-out"),
 ]
 
 
