@@ -404,6 +404,30 @@ def test_the_student_who_forgets_the_slope():
     assert loopbp.diagnose(net, X, Y, right).agrees
 
 
+def test_a_gradient_with_the_other_sign_is_a_convention_where_the_step_adds_it():
+    """y − x and w ← w + η …; not y − x alone, nor with another step."""
+    problem = Problem((4, 6, 3), ("sigmoid",), "softmax", "cross_entropy", 8, "float64")
+    net, (X, Y) = problem.network(), problem.data()
+    told = "Together these are a convention: what is called the gradient is minus the derivative,"
+    right = net.backprop(X, Y)
+    minus = {f"grad{l}": -grad for l, grad in enumerate(right.grad)}
+    deltas = {f"delta{l}": -delta for l, delta in enumerate(right.delta)}
+    new = {f"W{l}_new": w - ETA * g for l, (w, g) in enumerate(zip(net.W, right.grad, strict=True))}
+    for computed, brief in (
+        (minus | new, "gradient-sign + ascent"),
+        (minus | deltas | new, "error-swapped + ascent"),
+    ):
+        found = loopbp.diagnose(net, X, Y, computed, eta=ETA)
+        assert brief in found.brief.split("  or  ")
+        assert told in " ".join(str(found).split())
+        assert "convention" not in found.brief and "convention" not in found.summary
+    away = {f"W{l}_new": w + ETA * right.grad[l] for l, w in enumerate(net.W)}
+    twice = {f"W{l}_new": w - 2 * ETA * right.grad[l] for l, w in enumerate(net.W)}
+    for computed in (minus, minus | deltas, away, minus | away, twice):
+        found = loopbp.diagnose(net, X, Y, computed, eta=ETA)
+        assert found.verdict == "explained" and told not in " ".join(str(found).split())
+
+
 def test_the_catalogue_is_well_formed():
     names = [mistake.name for mistake in CATALOGUE]
     assert len(set(names)) == len(names) >= 30
