@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from ..checks import FloatArray, choice, describe, integer, matrix, numeric, real
 from ..network import REDUCTIONS, Network
 from ..trace import Trace
-from . import multiples, names, submission, unasked
+from . import multiples, names, nearly, steps, submission, unasked
 from .catalogue import Case
 from .diagnosis import Departure, Diagnosis, Row, between, largest_between
 from .problem import Quantity, bounded_problem
@@ -139,6 +139,8 @@ class Examiner:
         observed = (
             _gradients_as_weights(furthest)
             or unasked.observations(furthest)
+            or steps.observations(furthest)
+            or nearly.observations(furthest)
             or multiples.observations(furthest)
         )
         return replace(self._diagnosis(furthest, []), observations=tuple(observed))
