@@ -296,6 +296,22 @@ def test_nothing_fits_a_mistake_that_is_not_known():
     assert examiner.diagnose(wrong.arrays("delta grad db")).verdict == "unexplained"
 
 
+def test_without_the_learning_rate_something_is_not_tried():
+    """Only where nothing fits, and where weights could have been updated too early."""
+    problem = CASES[0]
+    net, (X, Y) = problem.network(), problem.data()
+    told = "weights were updated while going back was not tried"
+    wrong = compute(net, X, Y, {"updated-while-going-back": (0, 1)}, eta=ETA)
+    for kinds in ("delta", "grad db"):
+        found = loopbp.diagnose(net, X, Y, wrong.arrays(kinds))
+        assert found.verdict == "unexplained" and told in " ".join(str(found).split())
+        found = loopbp.diagnose(net, X, Y, wrong.arrays(kinds), eta=ETA)
+        assert found.brief == "updated-while-going-back" and told not in str(found)
+    sums = {name: array + 1 for name, array in wrong.arrays("S").items()}
+    for computed in (sums, {"grad2": wrong.grad[2] + 1}, compute(net, X, Y).arrays("delta grad")):
+        assert told not in " ".join(loopbp.diagnose(net, X, Y, computed).notes)
+
+
 def test_a_mistake_that_overflows_explains_nothing():
     """g′ of x instead of S would be e^(e^7), beyond float64: no number can be it."""
     net = loopbp.Network([1, 1, 1], "exp", "identity", "half_sse", [[[0], [7]], [[0], [1e-3]]])

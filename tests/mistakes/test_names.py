@@ -244,12 +244,46 @@ def test_old_weights_beside_the_results_are_not_results():
     assert any("the weights before the step" in note for note in found.notes)
     with pytest.raises(ValueError, match="got the old weights"):
         loopbp.diagnose(net, X, Y, old)
+    note = "not results; if they should be the new ones, nothing was updated"
+    assert not any(note in one for one in found.notes)
+    found = loopbp.diagnose(net, X, Y, old | {"grad1": trace.grad[1]}, eta=0.5)
+    assert found.agrees and any(one.endswith(note) for one in found.notes)
+    with pytest.raises(ValueError, match="got the old weights; if .*, nothing was updated$"):
+        loopbp.diagnose(net, X, Y, old, eta=0.5)
     # where the weights moved and the biases did not, these are results
     moved = old | {
         f"W{l}": (w - 0.5 * g)[1:] for l, (w, g) in enumerate(zip(net.W, trace.grad, strict=True))
     }
     found = loopbp.diagnose(net, X, Y, moved, eta=0.5)
     assert "the biases are never updated" in found.summary
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((6,), "expected shape (5,) of the biases; got (6,), one number per example: summed along"),
+        ((6, 1), "got (6, 1), one number per example: summed along the wrong axis"),
+        ((6, 5), "expected shape (5,) of the biases; got (6, 5): not summed over the examples"),
+        ((5, 6), "got (5, 6): not summed over the examples"),
+        ((7,), "got (7,)"),
+    ],
+)
+def test_biases_whose_shape_tells_what_was_summed(shape, message):
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    given = {"db0": np.ones(shape), "dW0": np.ones((4, 5))}
+    with pytest.raises(ValueError) as caught:
+        loopbp.diagnose(net, X, Y, given)
+    assert message in str(caught.value)
+    assert ("summed" in str(caught.value)) == ("summed" in message)
+    with pytest.raises(ValueError) as caught:
+        loopbp.diagnose(net, X, Y, {"b0_new": np.ones(shape)}, eta=0.1)
+    assert "summed" not in str(caught.value)
+
+
+def test_one_bias_that_was_not_summed():
+    net = loopbp.Network([2, 1], output="identity", loss="half_sse", seed=0)
+    with pytest.raises(ValueError, match=r"got \(3,\): not summed over the examples"):
+        loopbp.diagnose(net, np.ones((3, 2)), np.ones((3, 1)), {"db0": np.ones(3)})
 
 
 def test_what_stands_beside_the_results_is_passed_over():
