@@ -15,7 +15,7 @@ from students import ORDERS, compute, possible
 import loopbp
 from loopbp.mistakes import CATALOGUE, Examiner
 from loopbp.mistakes.catalogue import BY_NAME
-from loopbp.mistakes.diagnosis import between
+from loopbp.mistakes.diagnosis import between, named
 from loopbp.mistakes.search import Finding
 
 ETA = 0.1
@@ -451,6 +451,16 @@ def test_the_catalogue_is_well_formed():
         assert mistake.wrong != mistake.right
         assert mistake.explanation.endswith(".") and mistake.hint.endswith(".")
         assert not mistake.title.endswith(".")
+
+
+def test_titles_and_formulas_of_several_activations():
+    assert named(Finding(BY_NAME["tanh-slope"], (0,), False)) == "g′ is tanh's (by x) in layer 0"
+    formula = BY_NAME["slope-formula-on-S"]
+    assert "S_j (1 − S_j)" in formula.wrong and "(1 − S_j²) of tanh" in formula.wrong
+    assert "x_j (1 − x_j)" in formula.right and "(1 − x_j²) of tanh" in formula.right
+    sums = "softmax, the outputs no longer sum to 1"
+    told = [name for name, mistake in BY_NAME.items() if sums in mistake.explanation]
+    assert told == ["sigmoid-instead"]
 
 
 @pytest.mark.parametrize(

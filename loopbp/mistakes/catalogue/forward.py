@@ -21,13 +21,14 @@ def _replaced(activation: str) -> Mistake:
         own = [l for l in case.every if case.activations[l] != activation]
         return [l for l in own if l < case.last or last]
 
+    sums = " In the place of a softmax, the outputs no longer sum to 1."
     return Mistake(
         name=f"{activation}-instead",
         title=f"the activation is {called} instead of the layer's own",
         wrong=f"x_j = {activation}(S_j), with its g′",
         right="x_j = g(S_j)",
         explanation="Forward and backward pass go with each other, but they are those of another "
-        "network.",
+        f"network.{sums if activation == 'sigmoid' else ''}",
         hint="Use the activation that was asked for in this layer.",
         stage=FORWARD,
         line="activation",
