@@ -93,6 +93,12 @@ def g_prime(name: str, s: np.ndarray) -> np.ndarray:
     return np.asarray(formulas[name](), s.dtype)
 
 
+#: Mistakes whose g′ is the formula of the layer's own activation by an x that is not its own.
+WRONG_BY_X = (
+    "activation-left-out-by-x", "sigmoid-forward-by-x", "tanh-forward-by-x", "relu-forward-by-x"
+)  # fmt: skip
+
+
 @dataclass
 class Results:
     """Lists over the layers; grad is (to, from), db the biases', the examples are rows."""
@@ -168,18 +174,25 @@ class _Student:
             r.x.append(self.outputs(S, l))
 
     def used(self, l: int) -> str:
-        """The activation that this student has in the layer."""
+        """The activation whose g′ this student has in the layer."""
         others = [name for name in ("sigmoid", "tanh", "relu", "softmax")
                   if self.wrong(f"{name}-instead", l)]  # fmt: skip
         return others[0] if others else self.net.activations[l]
 
+    def used_forward(self, l: int) -> str:
+        """The activation that this student has in the layer's forward pass."""
+        for name in ("sigmoid", "tanh", "relu"):
+            if self.wrong(f"{name}-forward", l) or self.wrong(f"{name}-forward-by-x", l):
+                return name
+        return self.used(l)
+
     def outputs(self, S: np.ndarray, l: int) -> np.ndarray:
-        if self.wrong("activation-left-out", l):
+        if self.wrong("activation-left-out", l) or self.wrong("activation-left-out-by-x", l):
             return S.copy()
         if self.wrong("softmax-over-all", l):
             return (np.exp(S) / self.add(np.exp(S).ravel())).astype(S.dtype)
         rows = S.T if self.wrong("softmax-over-batch", l) else S
-        x = np.stack([g(self.used(l), row) for row in rows])
+        x = np.stack([g(self.used_forward(l), row) for row in rows])
         return x.T if self.wrong("softmax-over-batch", l) else x
 
     def backward(self, r: Results) -> None:
@@ -247,6 +260,9 @@ class _Student:
         name, one = self.used(l), self.number(1)
         if self.wrong("slope-left-out", l):
             return error
+        if any(self.wrong(mistake, l) for mistake in WRONG_BY_X):
+            by_x = {"sigmoid": x * (one - x), "tanh": one - x * x, "exp": x}
+            return error * by_x[self.net.activations[l]]
         if self.wrong("slope-of-x", l):
             return error * g_prime(name, x)
         if self.wrong("slope-formula-on-S", l) and name in ("sigmoid", "tanh", "exp"):
@@ -330,6 +346,8 @@ class _Student:
         decay_W, decay_b = self.decayed(l)
         if self.wrong("decay-in-step-only", l):
             dW, db = dW + decay_W, db + decay_b
+        if self.wrong("old-weights-left-out", l):
+            W, b = 0 * W, 0 * b
         W, b = W - eta * dW, b - eta * db
         if self.wrong("decay-without-eta", l):
             W, b = W - decay_W, b - decay_b

@@ -94,8 +94,10 @@ def diagnose(
 ) -> None:
     """Find the mistake in somebody's backprop, from the numbers it computed.
 
-    Any part of S0, x1, delta0, grad0 and W0_new will do, in the names of any notation. The exit
-    code is 0 when all numbers are right, else 1.
+    Any part of S0, x1, delta0, grad0 and W0_new will do, in the names of any notation. A CSV file
+    has the columns quantity, l, n, i, j and value, as Trace.to_frame writes them: x goes by i, S
+    and delta by j, gradients and weights by i and j. The exit code is 0 when all numbers are right,
+    else 1.
     """
     if list_:
         _list()

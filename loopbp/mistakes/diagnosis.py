@@ -27,6 +27,13 @@ MOST_SHOWN = 4
 #: Mistakes that are named as invisible.
 MOST_NAMED = 6
 
+#: Pairs of mistakes that cancel in the new weights, and what is said of them.
+CONVENTIONS = ({"error-swapped", "ascent"}, {"gradient-sign", "ascent"})
+CONVENTION = (
+    "Together these are a convention: what is called the gradient is minus the derivative, and the "
+    "step adds it; the new weights are right."
+)
+
 _SYMBOLS = {"S": "S", "x": "x", "delta": "δ", "grad": "∂f/∂w", "W_new": "new w"}
 
 
@@ -174,6 +181,8 @@ class Diagnosis:
         for k, way in enumerate(self.explanations[:MOST_SHOWN]):
             if way:
                 yield from _explained(way, k)
+            if self._convention(way):
+                yield "heading", CONVENTION
         more = len(self.explanations) - MOST_SHOWN
         if more > 0:
             yield "text", f"And {more} more, which these numbers do not tell apart either."
@@ -184,6 +193,11 @@ class Diagnosis:
             yield "heading", f"These numbers would not show it if {', or '.join(titles)}{others}."
         for note in self.notes:
             yield "heading", f"Note: {note}."
+
+    def _convention(self, way: Explanation) -> bool:
+        """Whether these are two mistakes that leave the new weights as they should be."""
+        right = not any(row.departing for row in self.rows if row.quantity == "W_new")
+        return right and {finding.mistake.name for finding in way} in CONVENTIONS
 
     def _verdict(self) -> str:
         if self.unclear:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from ..checks import FloatArray, choice, describe, integer, matrix, numeric, real
 from ..network import REDUCTIONS, Network
 from ..trace import Trace
-from . import multiples, names, submission, unasked
+from . import multiples, names, nearly, steps, submission, unasked
 from .catalogue import Case
 from .diagnosis import Departure, Diagnosis, Row, between, largest_between
 from .problem import Quantity, bounded_problem
@@ -139,9 +139,24 @@ class Examiner:
         observed = (
             _gradients_as_weights(furthest)
             or unasked.observations(furthest)
+            or steps.observations(furthest)
+            or nearly.observations(furthest)
             or multiples.observations(furthest)
         )
-        return replace(self._diagnosis(furthest, []), observations=tuple(observed))
+        told = self._diagnosis(furthest, [])
+        notes = (*told.notes, *self._not_tried(furthest))
+        return replace(told, observations=tuple(observed), notes=notes)
+
+    def _not_tried(self, comparison: Comparison) -> list[str]:
+        """The mistake that can be tried only if the learning rate is known."""
+        quantities = [given.quantity for given in comparison.given]
+        below = [one for one in quantities if one.l < self.case.last]
+        if self.case.has_eta or not any(one.kind in ("delta", "grad") for one in below):
+            return []
+        return [
+            "whether weights were updated while going back was not tried, since the learning rate "
+            "(eta) is not known"
+        ]
 
     def _candidates(self) -> Iterator[list[Explanation]]:
         """No mistake, then each single one, then the pairs."""
@@ -152,7 +167,10 @@ class Examiner:
     def _comparisons(self, one: Submission) -> list[Comparison]:
         """The submission with δ of each example, and with δ divided by N."""
         if not one.given:
-            raise ValueError("computed: expected results of backpropagation; got the old weights")
+            why = submission.NOT_UPDATED if self.case.has_eta else ""
+            raise ValueError(
+                f"computed: expected results of backpropagation; got the old weights{why}"
+            )
         if self._eta is None and any(given.quantity.kind == "W_new" for given in one.given):
             called = next(given.name for given in one.given if given.quantity.kind == "W_new")
             raise ValueError(

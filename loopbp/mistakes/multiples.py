@@ -51,6 +51,18 @@ def observations(comparison: Comparison) -> list[str]:
 
 def factor(values: Floats, error: Floats, expected: Bounded) -> str | None:
     """What the values ± error are of the expected: `12 times`, `1/12 of` or `0.7 times`."""
+    between = constants(values, error, expected)
+    if between is None:
+        return None
+    c = _plainest(*between)
+    if 1 / MOST_PARTS <= abs(c) < 1 and 1 / round(1 / c) == c:
+        return f"{'−' if c < 0 else ''}1/{abs(round(1 / c))} of"
+    told = f"{c:.6g}"
+    return None if told == "1" else f"{told} times".replace("-", "−")
+
+
+def constants(values: Floats, error: Floats, expected: Bounded) -> tuple[float, float] | None:
+    """The least and the largest c of which the values ± error can be c times the expected."""
     usable = np.abs(expected.value) > 2 * expected.error
     if usable.sum() < LEAST_ENTRIES or not np.isfinite(values).all():
         return None
@@ -60,12 +72,8 @@ def factor(values: Floats, error: Floats, expected: Bounded) -> str | None:
     if not low <= high or low <= 0 <= high or high - low > WIDEST * abs(low):
         return None
     c = _plainest(low, high)
-    if (np.abs(values - c * expected.value) > error + abs(c) * expected.error)[~usable].any():
-        return None
-    if 1 / MOST_PARTS <= abs(c) < 1 and 1 / round(1 / c) == c:
-        return f"{'−' if c < 0 else ''}1/{abs(round(1 / c))} of"
-    told = f"{c:.6g}"
-    return None if told == "1" else f"{told} times".replace("-", "−")
+    apart = np.abs(values - c * expected.value) > error + abs(c) * expected.error
+    return None if apart[~usable].any() else (low, high)
 
 
 def _plainest(low: float, high: float) -> float:

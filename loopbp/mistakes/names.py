@@ -8,7 +8,7 @@ and so on) have gone:
 | quantity | words |
 |---|---|
 | S | S, z, u, f, sum, pre, preactivation; of the last layer: logits, scores |
-| x | x, a, h, y, activation, output; of the last layer: probs, y_hat |
+| x | x, a, h, y, activation, output; of the last layer: probs, y_hat; of the only hidden one: h |
 | δ | delta, δ, d, and derivatives by S: dz, dS, du, df, z.grad, dlogits, ∂ℓ/∂f, … |
 | ∂f/∂w | grad, and derivatives by w: dW, W.grad, nabla_w, weight.grad, coef_grads, ∂ℓ/∂Ω, … |
 | ∂f/∂w_0j | derivatives by the bias: db, bias.grad, intercept_grads, ∂ℓ/∂β, … |
@@ -58,8 +58,9 @@ _BY = (
 )  # fmt: skip
 _NEW = ("{}new", "new{}", "{}after", "{}updated", "updated{}", "{}next")
 _GREEK = str.maketrans(
-    {"δ": "delta", "Δ": "delta", "Ω": "omega", "ω": "omega", "β": "beta", "∂": "d", "ℓ": "l"}
-)
+    {"δ": "delta", "Δ": "delta", "Ω": "omega", "ω": "omega", "β": "beta", "∂": "d", "ℓ": "l",
+     "∇": "nabla"}
+)  # fmt: skip
 _PLACES = re.compile(r"^(?:(?:layers?|modules?|model|net|network|linear|dense|fc|seq)(?=.))+")
 _NUMBER = re.compile(r"\d+")
 
@@ -69,7 +70,8 @@ class Words(NamedTuple):
 
     kind: S, x, delta, grad or W_new; bias: of the biases alone; outward: whether an array of
     weights is stored (to, from), None where the words do not say; bare: weights that are not said
-    to be the new ones; last: without a number it is the last layer.
+    to be the new ones; last: without a number it is the last layer; hidden: it is the
+    only hidden one.
     """
 
     kind: str
@@ -77,6 +79,7 @@ class Words(NamedTuple):
     outward: bool | None = None
     bare: bool = False
     last: bool = False
+    hidden: bool = False
 
 
 class Name(NamedTuple):
@@ -92,7 +95,7 @@ def _table() -> dict[str, Words]:
     table = {word: Words("S") for word in _SUMS} | {word: Words("x") for word in _OUTPUTS}
     table |= {word: Words("x", last=True) for word in _LAST_OUTPUTS}
     table |= dict.fromkeys(("delta", "deltas", "d"), Words("delta"))
-    table |= dict.fromkeys(("grad", "grads", "gradient", "gradients", "g"), Words("grad"))
+    table["h"] = Words("x", hidden=True)
     for word in _SUMS:
         table |= {form.format(word): Words("delta") for form in _BY}
     for word in _LAST_SUMS:
@@ -107,6 +110,8 @@ def _table() -> dict[str, Words]:
         table |= {form.format(word): Words("grad", bias=True) for form in _BY}
         table |= {form.format(word): Words("W_new", bias=True) for form in _NEW}
         table[word] = Words("W_new", bias=True, bare=True)
+    # Last, since "grads" is no derivative by s.
+    table |= dict.fromkeys(("grad", "grads", "gradient", "gradients", "g"), Words("grad"))
     return table | {"gw": Words("grad"), "gb": Words("grad", bias=True)}
 
 
@@ -121,7 +126,11 @@ def key(text: str) -> str:
     """A name's words without number, case, spaces and punctuation."""
     plain = unicodedata.normalize("NFKC", text.translate(_GREEK)).translate(_GREEK).lower()
     letters = re.sub(r"[^a-z]+", "", _NUMBER.sub("", plain))
-    return _PLACES.sub("", letters) if letters not in _TABLE else letters
+    if letters in _TABLE:
+        return letters
+    word = _PLACES.sub("", letters)
+    # The net of node h is its weighted sum in some books, and its output in none.
+    return letters if word == "h" and letters.endswith(("neth", "networkh")) else word
 
 
 def lookup(text: str) -> Words | None:
@@ -255,14 +264,14 @@ def _fixed(name: Name, L: int) -> int | None:
     """The layer of a name without a number: the last of outputs and of what says so."""
     if name.number is not None:
         return None
-    if name.words.kind == "x":
+    if name.words.hidden and L == 2:
+        return 1
+    if name.words.kind == "x" and not name.words.hidden:
         return L
-    if name.words.last or L == 1:
+    if name.words.last or (L == 1 and not name.words.hidden):
         return L - 1
-    raise ValueError(
-        f"computed: expected the layer in the name, from 0 to {L - 1}; got "
-        f"{shorten(repr(name.text))}"
-    )
+    most, text = L if name.words.kind == "x" else L - 1, shorten(repr(name.text))
+    raise ValueError(f"computed: expected the layer in the name, from 0 to {most}; got {text}")
 
 
 def _outputs(given: dict[str, int], L: int) -> list[dict[str, int]]:

@@ -25,7 +25,7 @@ from .submission import Booleans, Given, Submission
 #: How much less is known of what a mistake gives, if almost any number would do: at a kink.
 VAGUE = 1000
 #: With more pairs than this, a mistake in a single layer is tried alone only.
-MOST_PAIRS = 25_000
+MOST_PAIRS = 30_000
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Finding:
         """Whether both can be made together: in different lines, or in different layers."""
         if self.mistake is other.mistake:
             return False
-        same = self.mistake.line == other.mistake.line
+        same = self.mistake.lines & other.mistake.lines
         return not (same and set(self.layers) & set(other.layers))
 
 
@@ -102,7 +102,8 @@ class Comparison:
         """Whether they say what is computed, of most weights and of most biases that depart.
 
         They do not where their bound is `VAGUE` times that of the right number, more than half of
-        what they have to explain, and as large as the number itself.
+        what they have to explain, and as large as the number itself; unless the very number is
+        given that is in the middle of it, as it is where S = 0 is no rounding.
         """
         for given in self.given:
             departs = self.departing(given, NONE)
@@ -110,6 +111,8 @@ class Comparison:
             distance = np.abs(given.values - right.value)
             vague = departs & (made.error > VAGUE * right.error) & (2 * made.error > distance)
             vague &= made.error >= np.abs(made.value)
+            near = VAGUE * right.error + given.decimal_error
+            vague &= ~(np.abs(given.values - made.value) <= near)
             matrix = given.quantity.kind in ("grad", "W_new")
             for rows in (slice(0, 1), slice(1, None)) if matrix else (slice(None),):
                 if 2 * np.count_nonzero(vague[rows]) > np.count_nonzero(departs[rows]):
@@ -171,7 +174,19 @@ def explanations(comparison: Comparison, candidates: Iterable[Explanation]) -> l
         made = ((way, NONE.union(*(finding.atoms for finding in way))) for way in candidates)
         fitting = [(way, atoms) for way, atoms in made if comparison.fits(atoms)]
         found = [way for way, atoms in fitting if not atoms or comparison.tells(atoms)]
-    return list(narrowed(found))
+    return list(narrowed(shown(found)))
+
+
+def shown(found: Sequence[Explanation]) -> list[Explanation]:
+    """Without those whose backward pass alone tells them from others, where it does not show."""
+    named = {frozenset(finding.mistake.name for finding in way) for way in found}
+
+    def hidden(way: Explanation) -> bool:
+        mistakes = [finding.mistake for finding in way]
+        plain = frozenset(mistake.shows_as or mistake.name for mistake in mistakes)
+        return any(mistake.shows_as for mistake in mistakes) and plain in named
+
+    return [way for way in found if not hidden(way)]
 
 
 def invisible(comparison: Comparison, single: list[Finding]) -> list[Mistake]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .catalogue import BACKWARD, BY_NAME, DECAY, FORWARD, GRADIENT, UPDATE, Atom
+from .catalogue import BACKWARD, BY_NAME, BY_X, DECAY, FORWARD, GRADIENT, UPDATE, Atom
 from .problem import Problem, Quantity
 from .rounding import Arithmetic, Bounded
 
@@ -34,10 +34,15 @@ OF_THE_PRODUCT = ("x of the gradient", "δ of the gradient", "examples", "axis o
 TERM_ELSEWHERE = ("decay-in-step-only", "decay-without-eta")
 #: Whose x has the sign of S, so that g′ of either is the same, but for rounding at 0.
 SAME_SIGN = ("relu", "leaky_relu")
-#: Whose g′ has a formula by x.
-BY_X = ("sigmoid", "tanh", "exp")
 #: Which activation is used in the place of a layer's own.
 INSTEAD = {f"{name}-instead": name for name in ("sigmoid", "tanh", "relu", "softmax")}
+#: Which is used forward only.
+FORWARD_ONLY = {f"{name}-forward": name for name in ("sigmoid", "tanh", "relu")}
+#: The same with g′ by the x that it gives.
+FORWARD_BY_X = {f"{mistake}-by-x": name for mistake, name in FORWARD_ONLY.items()}
+#: Where x = S, and where g′ is computed by the x of a wrong forward pass.
+LEFT_OUT = ("activation-left-out", "activation-left-out-by-x")
+BY_WRONG_X = ("activation-left-out-by-x", *FORWARD_BY_X)
 #: Whose g′ is taken in the place of a layer's own, and of what.
 FOREIGN = {
     "sigmoid-slope": ("sigmoid", "x"),
@@ -95,6 +100,8 @@ class Student:
             return self._sums(l, atoms)
         if kind == "x":
             return self._outputs(l, atoms)
+        if kind == "slope":
+            return self._do.slope(self._g(l, atoms), self.compute(Quantity("S", l), atoms))
         if kind == "delta":
             return self._last_delta(atoms) if l == self.case.last else self._hidden_delta(l, atoms)
         last = {
@@ -120,8 +127,8 @@ class Student:
         """x^(l) without the constant node: the inputs, or g(S^(l−1))."""
         if l == 0:
             return self.problem.x
-        S, name = self.compute(Quantity("S", l - 1), atoms), self._g(l - 1, atoms)
-        if Atom("activation-left-out", l - 1) in atoms:
+        S, name = self.compute(Quantity("S", l - 1), atoms), self._g_forward(l - 1, atoms)
+        if any(Atom(mistake, l - 1) in atoms for mistake in LEFT_OUT):
             return S
         if name != "softmax":
             return self._do.activation(name, S)
@@ -132,10 +139,18 @@ class Student:
         return self._do.softmax(S)
 
     def _g(self, l: int, atoms: Atoms) -> str:
-        """The activation that is used in this layer."""
+        """The activation whose g′ is used in this layer."""
         return next(
             (name for mistake, name in INSTEAD.items() if Atom(mistake, l) in atoms),
             self.case.activations[l],
+        )
+
+    def _g_forward(self, l: int, atoms: Atoms) -> str:
+        """The activation that is used in this layer."""
+        forward = FORWARD_ONLY | FORWARD_BY_X
+        return next(
+            (name for mistake, name in forward.items() if Atom(mistake, l) in atoms),
+            self._g(l, atoms),
         )
 
     def _inputs(self, l: int, atoms: Atoms) -> Bounded:
@@ -219,16 +234,22 @@ class Student:
         foreign = next((name for name in FOREIGN if Atom(name, l) in atoms), None)
         if foreign is not None:
             return self._do.product(upstream, self._foreign(foreign, l, atoms))
-        name, S = self._g(l, atoms), self.compute(Quantity("S", l), atoms)
+        name = self._g(l, atoms)
+        if any(Atom(mistake, l) in atoms for mistake in BY_WRONG_X):
+            formula = self._formula(name, self.compute(Quantity("x", l + 1), atoms))
+            return self._do.product(upstream, formula)
         if Atom("slope-formula-on-S", l) in atoms and name in BY_X:
-            return self._do.product(upstream, self._formula(name, S))
+            formula = self._formula(name, self.compute(Quantity("S", l), atoms))
+            return self._do.product(upstream, formula)
         if Atom("slope-of-x", l) in atoms and name not in SAME_SIGN:
-            S = self.compute(Quantity("x", l + 1), atoms)
+            slope = self._do.slope(name, self.compute(Quantity("x", l + 1), atoms))
         elif Atom("slope-of-wrong-layer", l) in atoms:
-            S = self.compute(Quantity("S", l + 1), atoms)
+            slope = self._do.slope(name, self.compute(Quantity("S", l + 1), atoms))
         elif Atom("relu-of-gradient", l) in atoms:
-            S = upstream
-        return self._do.product(upstream, self._do.slope(name, S))
+            slope = self._do.slope(name, upstream)
+        else:
+            slope = self.compute(Quantity("slope", l), atoms)
+        return self._do.product(upstream, slope)
 
     def _foreign(self, mistake: str, l: int, atoms: Atoms) -> Bounded:
         """g′ of an activation that is not this layer's."""
@@ -332,13 +353,14 @@ class Student:
         eta = -eta if Atom("ascent", l) in atoms else eta
         step = gradient.times(eta)
         step = self._do.rounded(step.value, step.error, np.abs(step.value), 2)
-        new = self._do.difference(W, step)
+        old = W.times(0) if Atom("old-weights-left-out", l) in atoms else W
+        new = self._do.difference(old, step)
         if self.case.has_decay:
             term = self._term(l, few, atoms)
             if Atom("decay-without-eta", l) in atoms:
                 new = self._do.difference(new, term)
             # w (1 − η λ) − η ∂f/∂w is another way to it.
-            scale = np.abs(W.value) + np.abs(step.value) + 2 * np.abs(eta * term.value)
+            scale = np.abs(old.value) + np.abs(step.value) + 2 * np.abs(eta * term.value)
             new = self._do.rounded(new.value, new.error, scale, 4)
         stays = {"layer-not-updated": slice(None), "weights-not-updated": slice(1, None),
                  "bias-not-updated": slice(0, 1)}  # fmt: skip
@@ -360,8 +382,8 @@ def _reaches(quantity: Quantity, atom: Atom, stale: Sequence[int]) -> bool:
     stage = BY_NAME[atom.name].stage
     if stage == FORWARD:
         first = atom.layer + 1 if kind == "x" else atom.layer
-        return l >= first if kind in ("S", "x") else True
-    if kind in ("S", "x"):
+        return l >= first if kind in ("S", "x", "slope") else True
+    if kind in ("S", "x", "slope"):
         return False
     if stage == BACKWARD:
         return atom.layer >= l

@@ -23,6 +23,8 @@ from .rounding import Floats
 
 Booleans = NDArray[np.bool_]
 
+#: What else weights can mean that are the old ones, where the learning rate is known.
+NOT_UPDATED = "; if they should be the new ones, nothing was updated"
 #: So many arrays are plenty: five kinds of a hundred layers, weights and biases apart.
 MOST_ARRAYS = 1000
 
@@ -325,7 +327,8 @@ def _aligned(
         one.values[rows], one.known[rows] = values, True
         one.parts.append(part)
         one.rows.append(rows)
-    notes = [f"{', '.join(old)}: the weights before the step; not results"] if old else []
+    told = f"{', '.join(old)}: the weights before the step; not results"
+    notes = [told + (NOT_UPDATED if case.has_eta else "")] if old else []
     return list(found.values()), notes
 
 
@@ -354,21 +357,22 @@ def _placed(
 ) -> tuple[Floats, Part]:
     """One array in the legend's shape."""
     if name.words.kind in ("grad", "W_new"):
-        return _weights(name, array, case.sizes[l], case.sizes[l + 1], layout)
+        return _weights(name, array, case, l, layout)
     return _rows(name, array, case, l, layout)
 
 
 def _weights(
-    name: names.Name, array: NDArray[Any], n: int, m: int, layout: Layout
+    name: names.Name, array: NDArray[Any], case: Case, l: int, layout: Layout
 ) -> tuple[Floats, Part]:
     """A matrix of weights or a vector of biases as rows of the legend's (n + 1, m)."""
-    text, shape = name.text, array.shape
+    text, shape, n, m = name.text, array.shape, case.sizes[l], case.sizes[l + 1]
     part = Part(text, shape)
     if name.words.bias:
         # a sum over all nodes is one number, which NumPy takes for every bias
         one = array.size == 1 and name.words.kind == "grad"
         if (array.size != m and not one) or array.ndim > 2:
-            raise ValueError(f"{text}: expected shape ({m},) of the biases; got {shape}")
+            why = _not_summed(shape, case.N, m) if name.words.kind == "grad" else ""
+            raise ValueError(f"{text}: expected shape ({m},) of the biases; got {shape}{why}")
         values = np.broadcast_to(array.reshape(1, -1), (1, m)).astype(np.float64)
         return values, replace(part, shape=(m,))
     ways = _weight_ways(shape, n, m) if array.ndim == 2 else set()
@@ -381,6 +385,15 @@ def _weights(
     swapped = wanted if len(ways) == 2 else ways.pop()
     values = (array.T if swapped else array).astype(np.float64)
     return values, replace(part, swapped=swapped, first=n + 1 - len(values))
+
+
+def _not_summed(shape: tuple[int, ...], N: int, m: int) -> str:
+    """What such an array is in the place of a bias gradient (m,); nothing if that is not known."""
+    if shape in ((N, m), (m, N)) or (m == 1 and shape == (N,)):
+        return ": not summed over the examples"
+    if shape in ((N,), (N, 1), (1, N)):
+        return ", one number per example: summed along the wrong axis"
+    return ""
 
 
 def _rows(

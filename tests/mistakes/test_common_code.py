@@ -76,6 +76,34 @@ def linear_throughout(net: loopbp.Network) -> dict[str, np.ndarray]:
     return {"dW1": X.T @ dZ1, "db1": dZ1.sum(0), "dW2": Z1.T @ dZ2, "db2": dZ2.sum(0)}
 
 
+def no_activation_and_slope_by_output(net: loopbp.Network) -> dict[str, np.ndarray]:
+    W1, b1, W2, b2 = weights(net)
+    A1 = X @ W1 + b1
+    e = np.exp(A1 @ W2 + b2)
+    dZ2 = (e / e.sum(1, keepdims=True) - ONE_HOT) / len(X)
+    dZ1 = dZ2 @ W2.T * (1 - A1**2)
+    return {"dW1": X.T @ dZ1, "db1": dZ1.sum(0), "dW2": A1.T @ dZ2, "db2": dZ2.sum(0)}
+
+
+def relu_forward_only(net: loopbp.Network) -> dict[str, np.ndarray]:
+    W1, b1, W2, b2 = weights(net)
+    Z1 = X @ W1 + b1
+    A1 = np.maximum(Z1, 0)
+    e = np.exp(A1 @ W2 + b2)
+    dZ2 = (e / e.sum(1, keepdims=True) - ONE_HOT) / len(X)
+    dZ1 = dZ2 @ W2.T * (1 - np.tanh(Z1) ** 2)
+    return {"dW1": X.T @ dZ1, "db1": dZ1.sum(0), "dW2": A1.T @ dZ2, "db2": dZ2.sum(0)}
+
+
+def sigmoid_and_slope_of_tanh_by_output(net: loopbp.Network) -> dict[str, np.ndarray]:
+    W1, b1, W2, b2 = weights(net)
+    A1 = sigmoid(X @ W1 + b1)
+    e = np.exp(A1 @ W2 + b2)
+    dZ2 = (e / e.sum(1, keepdims=True) - ONE_HOT) / len(X)
+    dZ1 = dZ2 @ W2.T * (1 - A1**2)
+    return {"dW1": X.T @ dZ1, "db1": dZ1.sum(0), "dW2": A1.T @ dZ2, "db2": dZ2.sum(0)}
+
+
 def biases_without_axis(net: loopbp.Network) -> dict[str, np.ndarray]:
     W1, b1, W2, b2 = weights(net)
     A1 = np.tanh(X @ W1 + b1)
@@ -92,15 +120,24 @@ def half_an_update(net: loopbp.Network) -> dict[str, np.ndarray]:
     return {"W1_new": W1, "b1_new": b1, "W2_new": W2, "b2_new": b2 - ETA * gradient[0]}
 
 
+def nothing_but_the_step(net: loopbp.Network) -> dict[str, np.ndarray]:
+    gradient = net.backprop(X, LABELS, engine="numpy").grad
+    return {f"W{l}_new": -ETA * g for l, g in enumerate(gradient)}
+
+
 PROGRAMS: list[tuple[Callable[[loopbp.Network], dict[str, np.ndarray]], str]] = [
     (softmax_without_axis, "softmax-over-all"),
     (no_softmax, "activation-left-out[1]"),
     (sigmoid_for_softmax, "sigmoid-instead[1]"),
     (relu_for_tanh, "relu-instead"),
     (no_activation, "activation-left-out[0]"),
+    (no_activation_and_slope_by_output, "activation-left-out-by-x"),
+    (relu_forward_only, "relu-forward"),
+    (sigmoid_and_slope_of_tanh_by_output, "sigmoid-forward-by-x"),
     (linear_throughout, "activation-left-out[0] + slope-left-out"),
     (biases_without_axis, "bias-over-all-nodes[0]"),
     (half_an_update, "layer-not-updated[0] + weights-not-updated[1]"),
+    (nothing_but_the_step, "old-weights-left-out"),
 ]
 
 
@@ -109,6 +146,18 @@ def test_one_thing_was_forgotten(program, told):
     net = loopbp.Network([4, 5, 3], "tanh", seed=3)
     found = loopbp.diagnose(net, X, LABELS, program(net), eta=ETA)
     assert told in found.brief.split("  or  "), found
+
+
+def test_a_backward_pass_that_does_not_show():
+    """What is told is the forward pass, once."""
+    net = loopbp.Network([4, 5, 3], "tanh", seed=3)
+    for program, told in (
+        (relu_forward_only, "relu-instead"),
+        (sigmoid_and_slope_of_tanh_by_output, "sigmoid-instead[0]"),
+        (no_activation_and_slope_by_output, "activation-left-out[0]"),
+    ):
+        last = {name: array for name, array in program(net).items() if name.endswith("2")}
+        assert loopbp.diagnose(net, X, LABELS, last).brief == told
 
 
 def test_half_of_the_binary_cross_entropy():
@@ -156,3 +205,23 @@ def test_a_kink_that_explains_the_biases_explains_nothing():
     given = {"dW1": [[0.0]], "db1": [0.0], "dW2": [[0.0]], "db2": [-0.3]}
     found = loopbp.diagnose(net, [[1]], [[2]], given)
     assert found.verdict in ("unexplained", "unclear"), found
+
+
+@pytest.mark.parametrize("seed", [3, 7, 8, 18, 19])
+def test_a_kink_that_is_hit_exactly(seed):
+    """Where all ReLUs of an example are off, S = 0 + 0 above them, and ReLU′(0) = 0 is computed."""
+    net = loopbp.Network([3, 4, 4, 2], "relu", "sigmoid", "binary_cross_entropy", seed=0)
+    random = np.random.default_rng(seed)
+    inputs, targets = random.normal(size=(8, 3)), random.integers(0, 2, (8, 2)).astype(float)
+    for w in net.W:
+        w[0] = 0.3
+    x, masks, W = inputs, [], [w[1:] for w in net.W]
+    for w in W[:2]:
+        masks.append(x @ w > 0)
+        x = x @ w * masks[-1]
+    deltas = [sigmoid(x @ W[2]) - targets]
+    for w, mask in zip(W[:0:-1], masks[::-1], strict=True):
+        deltas.append(deltas[-1] @ w.T * mask)
+    assert any(not mask.any(axis=1).all() for mask in masks)
+    given = {f"db{l}": delta.mean(axis=0) for l, delta in enumerate(deltas[::-1])}
+    assert loopbp.diagnose(net, inputs, targets, given).brief == "bias-left-out"

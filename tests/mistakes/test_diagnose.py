@@ -15,7 +15,7 @@ from students import ORDERS, compute, possible
 import loopbp
 from loopbp.mistakes import CATALOGUE, Examiner
 from loopbp.mistakes.catalogue import BY_NAME
-from loopbp.mistakes.diagnosis import between
+from loopbp.mistakes.diagnosis import between, named
 from loopbp.mistakes.search import Finding
 
 ETA = 0.1
@@ -139,8 +139,8 @@ def test_mistakes_in_random_networks_are_found(data):
     task = {"eta": ETA, "reduction": reduction, "weight_decay": decay}
     where = possible(net, N, **task)
     made = data.draw(st.lists(st.sampled_from(sorted(where)), min_size=1, max_size=2, unique=True))
-    lines = {BY_NAME[name].line for name in made}
-    assume(len(lines) == len(made))
+    lines = [line for name in made for line in BY_NAME[name].lines]
+    assume(len(set(lines)) == len(lines))
     right = compute(net, X, Y, **task)
     wrong = compute(net, X, Y, {name: where[name] for name in made}, **task)
     found = loopbp.diagnose(net, X, Y, wrong.arrays(), **task)
@@ -296,6 +296,22 @@ def test_nothing_fits_a_mistake_that_is_not_known():
     assert examiner.diagnose(wrong.arrays("delta grad db")).verdict == "unexplained"
 
 
+def test_without_the_learning_rate_something_is_not_tried():
+    """Only where nothing fits, and where weights could have been updated too early."""
+    problem = CASES[0]
+    net, (X, Y) = problem.network(), problem.data()
+    told = "weights were updated while going back was not tried"
+    wrong = compute(net, X, Y, {"updated-while-going-back": (0, 1)}, eta=ETA)
+    for kinds in ("delta", "grad db"):
+        found = loopbp.diagnose(net, X, Y, wrong.arrays(kinds))
+        assert found.verdict == "unexplained" and told in " ".join(str(found).split())
+        found = loopbp.diagnose(net, X, Y, wrong.arrays(kinds), eta=ETA)
+        assert found.brief == "updated-while-going-back" and told not in str(found)
+    sums = {name: array + 1 for name, array in wrong.arrays("S").items()}
+    for computed in (sums, {"grad2": wrong.grad[2] + 1}, compute(net, X, Y).arrays("delta grad")):
+        assert told not in " ".join(loopbp.diagnose(net, X, Y, computed).notes)
+
+
 def test_a_mistake_that_overflows_explains_nothing():
     """g′ of x instead of S would be e^(e^7), beyond float64: no number can be it."""
     net = loopbp.Network([1, 1, 1], "exp", "identity", "half_sse", [[[0], [7]], [[0], [1e-3]]])
@@ -404,6 +420,30 @@ def test_the_student_who_forgets_the_slope():
     assert loopbp.diagnose(net, X, Y, right).agrees
 
 
+def test_a_gradient_with_the_other_sign_is_a_convention_where_the_step_adds_it():
+    """y − x and w ← w + η …; not y − x alone, nor with another step."""
+    problem = Problem((4, 6, 3), ("sigmoid",), "softmax", "cross_entropy", 8, "float64")
+    net, (X, Y) = problem.network(), problem.data()
+    told = "Together these are a convention: what is called the gradient is minus the derivative,"
+    right = net.backprop(X, Y)
+    minus = {f"grad{l}": -grad for l, grad in enumerate(right.grad)}
+    deltas = {f"delta{l}": -delta for l, delta in enumerate(right.delta)}
+    new = {f"W{l}_new": w - ETA * g for l, (w, g) in enumerate(zip(net.W, right.grad, strict=True))}
+    for computed, brief in (
+        (minus | new, "gradient-sign + ascent"),
+        (minus | deltas | new, "error-swapped + ascent"),
+    ):
+        found = loopbp.diagnose(net, X, Y, computed, eta=ETA)
+        assert brief in found.brief.split("  or  ")
+        assert told in " ".join(str(found).split())
+        assert "convention" not in found.brief and "convention" not in found.summary
+    away = {f"W{l}_new": w + ETA * right.grad[l] for l, w in enumerate(net.W)}
+    twice = {f"W{l}_new": w - 2 * ETA * right.grad[l] for l, w in enumerate(net.W)}
+    for computed in (minus, minus | deltas, away, minus | away, twice):
+        found = loopbp.diagnose(net, X, Y, computed, eta=ETA)
+        assert found.verdict == "explained" and told not in " ".join(str(found).split())
+
+
 def test_the_catalogue_is_well_formed():
     names = [mistake.name for mistake in CATALOGUE]
     assert len(set(names)) == len(names) >= 30
@@ -411,6 +451,16 @@ def test_the_catalogue_is_well_formed():
         assert mistake.wrong != mistake.right
         assert mistake.explanation.endswith(".") and mistake.hint.endswith(".")
         assert not mistake.title.endswith(".")
+
+
+def test_titles_and_formulas_of_several_activations():
+    assert named(Finding(BY_NAME["tanh-slope"], (0,), False)) == "g′ is tanh's (by x) in layer 0"
+    formula = BY_NAME["slope-formula-on-S"]
+    assert "S_j (1 − S_j)" in formula.wrong and "(1 − S_j²) of tanh" in formula.wrong
+    assert "x_j (1 − x_j)" in formula.right and "(1 − x_j²) of tanh" in formula.right
+    sums = "softmax, the outputs no longer sum to 1"
+    told = [name for name, mistake in BY_NAME.items() if sums in mistake.explanation]
+    assert told == ["sigmoid-instead"]
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,29 @@ def test_options_reach_the_diagnosis():
     assert "delta0: expected shape (8, 6)" in run(*GIVEN, "half.npz", code=1).stdout
 
 
+def test_the_columns_of_a_table_are_said():
+    """Both say it, and a table with these columns and indices is read."""
+    said = (
+        "columns quantity, l, n, i, j and value, as Trace.to_frame writes them: x goes by i, S and"
+    )
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    assert said in " ".join(readme.replace("`", "").split())
+    assert said in " ".join(run("--help").stdout.split())
+    net = loopbp.Network([4, 6, 3], seed=0)
+    X, Y = np.ones((5, 4)), np.array([0, 2, 1, 1, 0])
+    net.save("small.npz")
+    np.savez("five.npz", X=X, Y=Y)
+    frame = net.backprop(X, Y).to_frame()
+    assert list(frame) == ["quantity", "l", "n", "i", "j", "value"]
+    by = {"x": "ni", "S": "nj", "delta": "nj", "grad": "ij"}
+    for quantity, indices in by.items():
+        rows = frame[frame.quantity == quantity]
+        assert [c for c in "nij" if rows[c].notna().all()] == list(indices)
+    frame.to_csv("table.csv", index=False)
+    text = run("--network", "small.npz", "--data", "five.npz", "table.csv").stdout
+    assert text.startswith("Nothing is wrong")
+
+
 def test_the_catalogue_is_listed():
     text = run("--list").stdout
     for mistake in CATALOGUE:

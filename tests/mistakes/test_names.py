@@ -36,6 +36,13 @@ PROBLEM = Problem((4, 5, 3, 2), ("sigmoid", "tanh"), "softmax", "cross_entropy",
         ("dE/du_1", "delta", False, 1),
         ("deltas[1]", "delta", False, 1),
         ("grad0", "grad", False, 0),
+        ("grads0", "grad", False, 0),
+        ("grads", "grad", False, None),
+        ("gradients[1]", "grad", False, 1),
+        ("gradients", "grad", False, None),
+        ("∇W1", "grad", False, 1),
+        ("∇_b1", "grad", True, 1),
+        ("∇z1", "delta", False, 1),
         ("dW1", "grad", False, 1),
         ("grad_W1", "grad", False, 1),
         ("weight0.grad", "grad", False, 0),
@@ -90,6 +97,8 @@ def test_names_are_understood(text, kind, bias, number):
         ("dA1", "got 'dA1', a derivative by x; expected"),
         ("dh1", "a derivative by x"),
         ("dx1", "a derivative by x"),
+        ("net_h1", "got 'net_h1'; expected"),
+        ("model.network.h", "expected names"),
         ("vW1", "got 'vW1'; expected"),
         ("new1", "got 'new1'; expected"),
         ("W0_1", "expected one number"),
@@ -120,6 +129,9 @@ def test_others_are_not(text, message):
         (["a1", "a4"], 3, [[0, 3]]),
         (["grad"], 1, [[0]]),
         (["out"], 3, [[3]]),
+        (["h"], 2, [[1]]),
+        (["h", "y_hat"], 2, [[1, 2]]),
+        (["h", "a1"], 2, [[1, 1], [1, 0], [1, 2]]),
         (["dW0", "dW1", "dz1", "dz2"], 2, [[0, 1, 0, 1]]),
         (["dW1", "dW2", "z2", "z3"], 2, [[0, 1, 0, 1]]),
         (["dW0", "dW1", "dz1"], 2, [[0, 1, 1], [0, 1, 0]]),
@@ -132,6 +144,21 @@ def test_others_are_not(text, message):
 def test_layers_are_counted_as_people_count(texts, L, expected):
     found = names.layers([parse(text) for text in texts], L)
     assert [list(way.layers.values()) for way in found] == expected
+
+
+@pytest.mark.parametrize("L", [1, 3])
+def test_a_hidden_layer_of_several_or_none_needs_its_number(L):
+    with pytest.raises(ValueError, match=f"expected the layer in the name, from 0 to {L}; got 'h'"):
+        names.layers([parse("h")], L)
+
+
+def test_a_list_of_gradients():
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    grad = list(net.backprop(X, Y).grad)
+    for name in ("grads", "gradients"):
+        found = loopbp.diagnose(net, X, Y, {name: grad})
+        assert found.agrees and [row.quantity for row in found.rows] == ["grad"] * 3
+        assert not loopbp.diagnose(net, X, Y, {name: [2 * g for g in grad]}).agrees
 
 
 def computed(way: str) -> dict[str, object]:
@@ -217,12 +244,46 @@ def test_old_weights_beside_the_results_are_not_results():
     assert any("the weights before the step" in note for note in found.notes)
     with pytest.raises(ValueError, match="got the old weights"):
         loopbp.diagnose(net, X, Y, old)
+    note = "not results; if they should be the new ones, nothing was updated"
+    assert not any(note in one for one in found.notes)
+    found = loopbp.diagnose(net, X, Y, old | {"grad1": trace.grad[1]}, eta=0.5)
+    assert found.agrees and any(one.endswith(note) for one in found.notes)
+    with pytest.raises(ValueError, match="got the old weights; if .*, nothing was updated$"):
+        loopbp.diagnose(net, X, Y, old, eta=0.5)
     # where the weights moved and the biases did not, these are results
     moved = old | {
         f"W{l}": (w - 0.5 * g)[1:] for l, (w, g) in enumerate(zip(net.W, trace.grad, strict=True))
     }
     found = loopbp.diagnose(net, X, Y, moved, eta=0.5)
     assert "the biases are never updated" in found.summary
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((6,), "expected shape (5,) of the biases; got (6,), one number per example: summed along"),
+        ((6, 1), "got (6, 1), one number per example: summed along the wrong axis"),
+        ((6, 5), "expected shape (5,) of the biases; got (6, 5): not summed over the examples"),
+        ((5, 6), "got (5, 6): not summed over the examples"),
+        ((7,), "got (7,)"),
+    ],
+)
+def test_biases_whose_shape_tells_what_was_summed(shape, message):
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    given = {"db0": np.ones(shape), "dW0": np.ones((4, 5))}
+    with pytest.raises(ValueError) as caught:
+        loopbp.diagnose(net, X, Y, given)
+    assert message in str(caught.value)
+    assert ("summed" in str(caught.value)) == ("summed" in message)
+    with pytest.raises(ValueError) as caught:
+        loopbp.diagnose(net, X, Y, {"b0_new": np.ones(shape)}, eta=0.1)
+    assert "summed" not in str(caught.value)
+
+
+def test_one_bias_that_was_not_summed():
+    net = loopbp.Network([2, 1], output="identity", loss="half_sse", seed=0)
+    with pytest.raises(ValueError, match=r"got \(3,\): not summed over the examples"):
+        loopbp.diagnose(net, np.ones((3, 2)), np.ones((3, 1)), {"db0": np.ones(3)})
 
 
 def test_what_stands_beside_the_results_is_passed_over():

@@ -5,7 +5,7 @@ same line in the same layer. `layers` says in which layers of a given case the l
 so that it could run at all: a transposed matrix, for one, has to be square.
 """
 
-from .case import Case
+from .case import BY_X, Case
 from .decay import DECAY
 from .forward import FORWARD_PASS
 from .gradient import GRADIENTS
@@ -16,8 +16,8 @@ from .step import STEP
 from .upstream import UPSTREAM
 
 __all__ = [
-    "BACKWARD", "BY_NAME", "CATALOGUE", "DECAY", "FORWARD", "GRADIENT", "UPDATE", "Atom", "Case",
-    "Mistake",
+    "BACKWARD", "BY_NAME", "BY_X", "CATALOGUE", "DECAY", "FORWARD", "GRADIENT", "UPDATE", "Atom",
+    "Case", "Mistake",
 ]  # fmt: skip
 
 CATALOGUE: tuple[Mistake, ...] = (

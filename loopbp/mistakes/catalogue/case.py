@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from ...reference import MATCHING_OUTPUT
 
+#: Activations whose g′ has a formula by x.
+BY_X = ("sigmoid", "tanh", "exp")
+
 
 @dataclass(frozen=True)
 class Case:
@@ -59,6 +62,10 @@ class Case:
         """Layers in which δ is multiplied by g′ of one number, but for these activations."""
         layers = self.hidden if self.absorbed or self.softmax else self.every
         return [l for l in layers if self.activations[l] not in without]
+
+    def sloped_by_x(self, *without: str) -> list[int]:
+        """Those of them whose g′ has a formula by x."""
+        return [l for l in self.sloped(*without) if self.activations[l] in BY_X]
 
 
 def same_size(case: Case, l: int, other: int) -> bool:

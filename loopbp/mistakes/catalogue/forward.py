@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .case import Case, on_every, on_last, square
 from .mistake import FORWARD, Mistake
+
+#: Activations that are taken in the place of a layer's own.
+INSTEAD = ("sigmoid", "tanh", "relu")
 
 
 def _replaced(activation: str) -> Mistake:
@@ -16,17 +21,52 @@ def _replaced(activation: str) -> Mistake:
         own = [l for l in case.every if case.activations[l] != activation]
         return [l for l in own if l < case.last or last]
 
+    sums = " In the place of a softmax, the outputs no longer sum to 1."
     return Mistake(
         name=f"{activation}-instead",
         title=f"the activation is {called} instead of the layer's own",
         wrong=f"x_j = {activation}(S_j), with its g′",
         right="x_j = g(S_j)",
         explanation="Forward and backward pass go with each other, but they are those of another "
-        "network.",
+        f"network.{sums if activation == 'sigmoid' else ''}",
         hint="Use the activation that was asked for in this layer.",
         stage=FORWARD,
         line="activation",
         layers=layers,
+    )
+
+
+def _forward_only(activation: str) -> Mistake:
+    """This activation in the place of a layer's own, forward and not backward."""
+    called = {"sigmoid": "the sigmoid", "relu": "ReLU"}.get(activation, activation)
+    return Mistake(
+        name=f"{activation}-forward",
+        title=f"the forward pass uses {called} instead of the layer's own activation",
+        wrong=f"x_j = {activation}(S_j), with the layer's own g′(S_j)",
+        right="x_j = g(S_j), with g′(S_j)",
+        explanation="The g′ of the backward pass is the derivative of another function than the "
+        "one that was computed.",
+        hint="Use the activation that was asked for, forward as well.",
+        stage=FORWARD,
+        line="activation",
+        layers=lambda case: case.sloped("identity", activation),
+        also=("slope",),
+        shows_as=f"{activation}-instead",
+    )
+
+
+def _forward_only_by_x(activation: str) -> Mistake:
+    """The same where g′ is the layer's own by x, and x is what the other activation gave."""
+    plain = _forward_only(activation)
+    return replace(
+        plain,
+        name=f"{plain.name}-by-x",
+        title=f"{plain.title}, and g′ is computed from its output",
+        wrong=f"x_j = {activation}(S_j), with the layer's own g′ by this x_j",
+        right="x_j = g(S_j), with g′ by x_j",
+        explanation="A formula of g′ by x, as x (1 − x) of the sigmoid or 1 − x² of tanh, holds "
+        "for the output of its own activation only.",
+        layers=lambda case: case.sloped_by_x(activation),
     )
 
 
@@ -66,7 +106,23 @@ FORWARD_PASS: tuple[Mistake, ...] = (
         line="activation",
         layers=lambda case: [l for l in case.every if case.activations[l] != "identity"],
     ),
-    *map(_replaced, ("sigmoid", "tanh", "relu")),
+    Mistake(
+        name="activation-left-out-by-x",
+        title="the activation is left out of the forward pass, and of the x that g′ is taken from",
+        wrong="x_j = S_j, with g′ by x_j: S_j (1 − S_j), or 1 − S_j² of tanh",
+        right="x_j = g(S_j), with g′ by x_j: x_j (1 − x_j), or 1 − x_j² of tanh",
+        explanation="The next layer takes what the activation gives, and so does the formula of g′ "
+        "by x; both got the sums.",
+        hint="Apply the activation to the sums.",
+        stage=FORWARD,
+        line="activation",
+        layers=lambda case: case.sloped_by_x(),
+        also=("slope",),
+        shows_as="activation-left-out",
+    ),
+    *map(_replaced, INSTEAD),
+    *map(_forward_only, INSTEAD),
+    *map(_forward_only_by_x, INSTEAD),
     Mistake(
         name="softmax-instead",
         title="the outputs are a softmax instead of one number each",

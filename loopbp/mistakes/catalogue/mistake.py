@@ -17,7 +17,9 @@ class Mistake:
     """A wrong line beside the right one, what is wrong with it, and a hint.
 
     `name` identifies it; `title` is a sentence's beginning; `stage` is one of FORWARD, BACKWARD,
-    GRADIENT and UPDATE; `by_layer`, whether it can be made in a single layer only.
+    GRADIENT and UPDATE; `by_layer`, whether it can be made in a single layer only; `also`, other
+    lines that it decides beside `line`; `shows_as`, the name of the mistake whose forward pass it
+    has, and as which it is told where the backward pass does not show.
     """
 
     name: str
@@ -30,6 +32,13 @@ class Mistake:
     line: str
     layers: Callable[[Case], Iterable[int]]
     by_layer: bool = True
+    also: tuple[str, ...] = ()
+    shows_as: str = ""
+
+    @property
+    def lines(self) -> frozenset[str]:
+        """The lines that it changes."""
+        return frozenset((self.line, *self.also))
 
 
 class Atom(NamedTuple):

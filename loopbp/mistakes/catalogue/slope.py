@@ -17,7 +17,7 @@ def _foreign_slope(name: str, activation: str, formula: str, factor: str, by: st
     whose = {"sigmoid": "the sigmoid", "relu": "ReLU"}.get(activation, activation)
     return Mistake(
         name=name,
-        title=f"g′ is {whose}'s{by and f', {by}'}",
+        title=f"g′ is {whose}'s{by and f' ({by})'}",
         wrong=f"δ_j = (…) {factor}",
         right="δ_j = (…) g′(S_j)",
         explanation=f"{formula} is g′ of {whose} alone; every activation has a derivative of its "
@@ -56,16 +56,14 @@ SLOPE: tuple[Mistake, ...] = (
     Mistake(
         name="slope-formula-on-S",
         title="the formula of g′ by x is applied to S",
-        wrong="δ_j = (…) S_j (1 − S_j)",
-        right="δ_j = (…) x_j (1 − x_j)",
+        wrong="δ_j = (…) S_j (1 − S_j), or (…) (1 − S_j²) of tanh",
+        right="δ_j = (…) x_j (1 − x_j), or (…) (1 − x_j²) of tanh",
         explanation="g′ = x (1 − x) of the sigmoid, 1 − x² of tanh and x of exp hold for the "
         "output x.",
         hint="Pass the output to it, or write g′ by S.",
         stage=BACKWARD,
         line="slope",
-        layers=lambda case: [
-            l for l in case.sloped() if case.activations[l] in ("sigmoid", "tanh", "exp")
-        ],
+        layers=lambda case: case.sloped_by_x(),
     ),
     Mistake(
         name="slope-of-wrong-layer",

@@ -31,6 +31,18 @@ STEP: tuple[Mistake, ...] = (
         by_layer=False,
     ),
     Mistake(
+        name="old-weights-left-out",
+        title="the old weights are left out of the step",
+        wrong="w ← −η ∂f/∂w",
+        right="w ← w − η ∂f/∂w",
+        explanation="The step leads on from the old weights: it is what they change by, not what "
+        "they become.",
+        hint="Subtract from w, as with −=.",
+        stage=UPDATE,
+        line="old weights",
+        layers=on_every(lambda case: case.has_eta),
+    ),
+    Mistake(
         name="layer-not-updated",
         title="nothing is updated",
         wrong="w_ij stays,  i ≥ 0",

@@ -1,0 +1,60 @@
+"""Numbers that are nearly right: an observation, and no explanation.
+
+An ε in a logarithm, differences in place of derivatives, or few digits on the way change numbers by
+little beside the largest of their array. Of new weights, that is little beside the largest step.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .multiples import parts
+from .rounding import Floats
+from .search import Comparison
+from .student import NONE
+from .submission import Given
+
+#: Up to this share of the largest number of their array, numbers are nearly right.
+NEAR = 1e-3
+
+
+def observations(comparison: Comparison) -> list[str]:
+    """A sentence, if every number that departs is nearly right."""
+    with np.errstate(all="ignore"):
+        shares = [share for given in comparison.given for share in _shares(comparison, given)]
+    r = max(shares, default=0.0)
+    if not 0 < r <= NEAR or any(map(math.isnan, shares)):
+        return []
+    steps = any(given.quantity.kind == "W_new" for given in comparison.given)
+    return [
+        f"all numbers are within {rounded_up(r):.1g} of the right ones, relative to the largest of "
+        f"their array{' (of new weights: the largest step)' if steps else ''}: as with an ε in a "
+        "logarithm, differences in place of derivatives, or rounding on the way"
+    ]
+
+
+def rounded_up(r: float) -> float:
+    """The next number with one digit: 3e-9 of 2.1e-9."""
+    told = float(f"{r:.0e}")
+    return told if told >= r else told + 10.0 ** math.floor(math.log10(r))
+
+
+def _shares(comparison: Comparison, given: Given) -> list[float]:
+    """By how much of the largest number what departs is off at most, in each array."""
+    expected = comparison.expected(given.quantity, NONE).value
+    departs = comparison.departing(given, NONE)
+    scale = expected - _start(comparison, given)
+    found = []
+    for _, rows in parts(given):
+        off = np.abs(given.values - expected)[rows][departs[rows]]
+        if off.size:
+            found.append(float(off.max() / np.abs(scale[rows][given.known[rows]]).max()))
+    return found
+
+
+def _start(comparison: Comparison, given: Given) -> Floats | float:
+    """What the numbers are beside: the old weights of new ones, else 0."""
+    kind, l, _ = given.quantity
+    return comparison.student.problem.W[l].value if kind == "W_new" else 0.0
