@@ -144,7 +144,7 @@ class Examiner:
             or multiples.observations(furthest)
         )
         told = self._diagnosis(furthest, [])
-        notes = (*told.notes, *self._not_tried(furthest))
+        notes = (*told.notes, *([] if observed else self._not_tried(furthest)))
         return replace(told, observations=tuple(observed), notes=notes)
 
     def _not_tried(self, comparison: Comparison) -> list[str]:
