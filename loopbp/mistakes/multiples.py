@@ -57,8 +57,8 @@ def factor(values: Floats, error: Floats, expected: Bounded) -> str | None:
     c = _plainest(*between)
     if 1 / MOST_PARTS <= abs(c) < 1 and 1 / round(1 / c) == c:
         return f"{'−' if c < 0 else ''}1/{abs(round(1 / c))} of"
-    told = f"{c:.6g}"
-    return None if told == "1" else f"{told} times".replace("-", "−")
+    # what is nearly the expected is not a multiple of it
+    return None if abs(c - 1) <= WIDEST else f"{c:.6g} times".replace("-", "−")
 
 
 def constants(values: Floats, error: Floats, expected: Bounded) -> tuple[float, float] | None:

@@ -1,7 +1,8 @@
 """Numbers that are nearly right: an observation, and no explanation.
 
 An ε in a logarithm, differences in place of derivatives, or few digits on the way change numbers by
-little beside the largest of their array. Of new weights, that is little beside the largest step.
+little beside the largest of their array. Of new weights, that is little beside the largest step. Of
+numbers that were rounded to decimals, it is little beside the last of these.
 """
 
 from __future__ import annotations
@@ -18,13 +19,22 @@ from .submission import Given
 
 #: Up to this share of the largest number of their array, numbers are nearly right.
 NEAR = 1e-3
+#: Up to so many units of the last decimal, and this share, they were rounded on the way.
+NEAR_UNITS, NEAR_ROUNDED = 10, 1e-2
 
 
 def observations(comparison: Comparison) -> list[str]:
     """A sentence, if every number that departs is nearly right."""
     with np.errstate(all="ignore"):
         shares = [share for given in comparison.given for share in _shares(comparison, given)]
+        units = max((_units(comparison, given) for given in comparison.given), default=np.inf)
     r = max(shares, default=0.0)
+    if units <= NEAR_UNITS and r <= NEAR_ROUNDED:
+        count = math.ceil(units)
+        return [
+            f"all numbers are within {count} unit{'s' if count > 1 else ''} of the last decimal of "
+            "the right ones: as with rounding on the way"
+        ]
     if not 0 < r <= NEAR or any(map(math.isnan, shares)):
         return []
     steps = any(given.quantity.kind == "W_new" for given in comparison.given)
@@ -52,6 +62,17 @@ def _shares(comparison: Comparison, given: Given) -> list[float]:
         if off.size:
             found.append(float(off.max() / np.abs(scale[rows][given.known[rows]]).max()))
     return found
+
+
+def _units(comparison: Comparison, given: Given) -> float:
+    """By how many units of the last decimal what departs is off at most; infinite without any."""
+    departs = comparison.departing(given, NONE)
+    if not departs.any():
+        return 0.0
+    expected = comparison.expected(given.quantity, NONE).value
+    unit = 2 * np.broadcast_to(given.decimal_error, given.values.shape)[departs]
+    units = np.abs(given.values - expected)[departs] / unit
+    return float(units.max()) if (unit > 0).all() and np.isfinite(units).all() else np.inf
 
 
 def _start(comparison: Comparison, given: Given) -> Floats | float:

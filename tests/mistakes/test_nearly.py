@@ -77,6 +77,23 @@ def test_new_weights_are_near_if_their_step_is():
     assert found.verdict == "unexplained" and found.observations == ()
 
 
+@pytest.mark.parametrize(("decimals", "said"), [(5, True), (4, True), (3, False), (2, False)])
+def test_a_calculation_by_hand_that_rounds_every_number(decimals, said):
+    """All of it is right but for the last decimals; of few of them nobody can say that."""
+    net, (X, Y) = PROBLEM.network(), PROBLEM.data()
+    (W1, W2), R = net.W, lambda numbers: np.round(numbers, decimals)
+    a = R(1 / (1 + np.exp(-R(X @ W1[1:] + W1[0]))))
+    e = np.exp(R(a @ W2[1:] + W2[0]))
+    d2 = R(R(e / e.sum(axis=1, keepdims=True)) - Y)
+    d1 = R(R(d2 @ W2[1:].T) * R(a * (1 - a)))
+    found = diagnose({"dz2": d2, "dz1": d1, "dW2": R(a.T @ d2 / 12), "dW1": R(X.T @ d1 / 12)})
+    told = [one.partition(" of the last decimal")[0] for one in found.observations]
+    assert [one.startswith("all numbers are within ") for one in told] == ([True] if said else [])
+    assert not found.explanations
+    if said:
+        assert found.verdict == "unexplained" and told[0].split()[-1] in ("unit", "units")
+
+
 def test_one_digit_rounded_up():
     assert [rounded_up(r) for r in (2.1e-9, 3e-9, 9.5e-4, 9e-4)] == pytest.approx(
         [3e-9, 3e-9, 1e-3, 9e-4], rel=1e-12
