@@ -261,6 +261,11 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=key)
 
 
+def _stem(name: str) -> str:
+    """What names that differ in their numbers alone have in common."""
+    return re.sub(r"[0-9]+", "#", name)
+
+
 def arranged(
     groups: Mapping[str, Sequence[Layer]],
     source: str,
@@ -275,7 +280,7 @@ def arranged(
     several orders do, or none, or more than can be tried.
     """
     names = in_order(groups)
-    stems = {name: re.sub(r"[0-9]+", "#", name) for name in names}
+    stems = {name: _stem(name) for name in names}
     shaped = all(layer.weight.ndim == 2 for group in groups.values() for layer in group)
     if len(set(stems.values())) == 1 or not all(groups.values()) or not shaped:
         return names
@@ -329,9 +334,9 @@ def numbered_alike(layers: Sequence[Layer], source: str) -> None:
     names = [layer.weight_name.rpartition(".")[0] for layer in layers]
     stems: dict[str, list[str]] = {}
     for name in names:
-        stems.setdefault(re.sub(r"[0-9]+", "#", name), []).append(name)
+        stems.setdefault(_stem(name), []).append(name)
     by_number = {stem: iter(in_order(group)) for stem, group in stems.items()}
-    other = [next(by_number[re.sub(r"[0-9]+", "#", name)]) for name in names]
+    other = [next(by_number[_stem(name)]) for name in names]
     if other == names:
         return
     named = dict(zip(names, layers, strict=True))

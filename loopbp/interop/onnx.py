@@ -383,12 +383,11 @@ class _Chain:
 
     def _reshape(self, at: tuple[int, Any]) -> None:
         """Passed over before the first layer, where it makes the inputs flat, (N, n_0)."""
-        shape = self._tensor(at, at[1].input[1]).tolist()
-        columns = shape[-1] if isinstance(shape, list) and len(shape) == 2 else 0
+        shape = self._tensor(at, at[1].input[1]).ravel().tolist()
+        rows, columns = shape if len(shape) == 2 else (0, 0)
         inputs = int(np.prod(self.shape[1:])) if all(self.shape[1:]) else columns
-        zero = 0 in shape[:1] if isinstance(shape, list) else False
-        literal = zero and _parameters(at[1]).get("allowzero", 0)
-        if self.layers or literal or columns not in (-1, inputs) or columns == 0:
+        no_rows = rows == 0 and _parameters(at[1]).get("allowzero", 0)
+        if self.layers or no_rows or columns not in (-1, inputs) or columns == 0:
             raise refuse(
                 _called(*at), f"expected it before the first layer, to shape (N, n_0); got {shape}"
             )

@@ -154,8 +154,8 @@ def from_torch(
         another order.
 
     A layer with bias=False gets biases of 0, with a warning. Raises `TypeError` or `ValueError` for
-    a layer that no network here can have, by its name and index, shared weights, and other dtypes
-    than float32 and float64.
+    a layer that no network here can have, by its name and index, shared weights, other dtypes than
+    float32 and float64, and names in a state_dict that were sorted as text, 10 before 2.
 
     >>> model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
     >>> from_torch(model, loss="cross_entropy")

@@ -68,6 +68,11 @@ class Case:
         return [l for l in self.sloped(*without) if self.activations[l] in BY_X]
 
 
+def called(activation: str) -> str:
+    """The activation in a sentence."""
+    return {"sigmoid": "the sigmoid", "relu": "ReLU"}.get(activation, activation)
+
+
 def same_size(case: Case, l: int, other: int) -> bool:
     """Whether two layers of nodes have one size."""
     sizes = case.sizes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .case import Case, on_every, on_last, square
+from .case import Case, called, on_every, on_last, square
 from .mistake import FORWARD, Mistake
 
 #: Activations that are taken in the place of a layer's own.
@@ -13,7 +13,6 @@ INSTEAD = ("sigmoid", "tanh", "relu")
 
 def _replaced(activation: str) -> Mistake:
     """This activation in the place of a layer's own, forward and backward."""
-    called = {"sigmoid": "the sigmoid", "relu": "ReLU"}.get(activation, activation)
 
     def layers(case: Case) -> list[int]:
         # What a loss has absorbed is replaced by nothing else than a sigmoid.
@@ -24,7 +23,7 @@ def _replaced(activation: str) -> Mistake:
     sums = " In the place of a softmax, the outputs no longer sum to 1."
     return Mistake(
         name=f"{activation}-instead",
-        title=f"the activation is {called} instead of the layer's own",
+        title=f"the activation is {called(activation)} instead of the layer's own",
         wrong=f"x_j = {activation}(S_j), with its g′",
         right="x_j = g(S_j)",
         explanation="Forward and backward pass go with each other, but they are those of another "
@@ -38,10 +37,9 @@ def _replaced(activation: str) -> Mistake:
 
 def _forward_only(activation: str) -> Mistake:
     """This activation in the place of a layer's own, forward and not backward."""
-    called = {"sigmoid": "the sigmoid", "relu": "ReLU"}.get(activation, activation)
     return Mistake(
         name=f"{activation}-forward",
-        title=f"the forward pass uses {called} instead of the layer's own activation",
+        title=f"the forward pass uses {called(activation)} instead of the layer's own activation",
         wrong=f"x_j = {activation}(S_j), with the layer's own g′(S_j)",
         right="x_j = g(S_j), with g′(S_j)",
         explanation="The g′ of the backward pass is the derivative of another function than the "

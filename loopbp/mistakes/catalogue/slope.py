@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .case import Case, on_last, same_size
+from .case import Case, called, on_last, same_size
 from .mistake import BACKWARD, Mistake
 
 
@@ -14,7 +14,7 @@ def _left_out(case: Case) -> list[int]:
 
 def _foreign_slope(name: str, activation: str, formula: str, factor: str, by: str = "") -> Mistake:
     """g′ of this activation in the place of a layer's own; formula and factor say the same."""
-    whose = {"sigmoid": "the sigmoid", "relu": "ReLU"}.get(activation, activation)
+    whose = called(activation)
     return Mistake(
         name=name,
         title=f"g′ is {whose}'s{by and f' ({by})'}",
